@@ -1,0 +1,26 @@
+import { z } from 'zod'
+
+/**
+ * One unit of background work. It names a row and carries no data of its own, so a duplicate, a late or a forged-looking
+ * job can do no more than make a worker look at a row.
+ */
+export const jobSchema = z.object({
+  /** The uploaded file, a UUIDv7. */
+  id: z.uuid(),
+  /** The domain it belongs to: it tells which database holds the row. */
+  domainId: z.uuid(),
+  /** The pass through processing that the job was published for. */
+  generation: z.int().min(1),
+  /** How many times this generation has been published, this time included. */
+  publish: z.int().min(1),
+})
+
+export type Job = z.infer<typeof jobSchema>
+
+/**
+ * Names one publish of one job, for queues that drop duplicates. QStash remembers an id for 90 days, so every publish
+ * has its own: a redelivery that the reconciler asks for must never be swallowed as a duplicate of the first.
+ */
+export function deduplicationId(job: Job): string {
+  return `${job.id}.${job.generation}.${job.publish}`
+}

@@ -1,0 +1,17 @@
+import type { Job } from './job.ts'
+
+/** Where jobs are put. One contract suite (`test/workers/job-queue.contract.ts`) holds for every implementation. */
+export interface JobQueue {
+  /**
+   * Puts the jobs on the queue in one call. A job may be delivered more than once, late, and in any order.
+   * `delaySeconds` is at most 600: a longer wait lives in the row and is published when it is due.
+   * Throws when the queue did not confirm; the rows stay due and the reconciler publishes them again.
+   */
+  publish(jobs: readonly Job[], options?: { delaySeconds?: number }): Promise<void>
+}
+
+/** Writes one structured line. `event` is a stable name in kebab-case; `fields` holds plain JSON. */
+export type Log = (level: 'debug' | 'info' | 'warn' | 'error', event: string, fields?: Record<string, unknown>) => void
+
+/** Milliseconds since 1970, passed in wherever time matters. */
+export type Clock = () => number

@@ -1,0 +1,30 @@
+import type { Metadata } from './metadata.ts'
+import type { FileStatus } from './status.ts'
+
+/** Over which of its doors a file came in. */
+export type Protocol = 'multipart' | 'raw'
+
+/** One uploaded file, as its row says. Times are milliseconds since 1970, sizes are bytes. */
+export interface UploadedFile {
+  readonly id: string
+  readonly domainId: string
+  readonly objectKey: string
+  readonly filename: string
+  /** What the client said it is; null when it said nothing. */
+  readonly declaredType: string | null
+  /** What it is. */
+  readonly type: string
+  readonly size: number
+  /** Hexadecimal; empty while `uploading`. */
+  readonly sha256: string
+  readonly status: FileStatus
+  readonly generation: number
+  readonly attempts: number
+  readonly failure: { readonly code: string; readonly detail: string } | null
+  readonly metadata: Metadata
+  readonly protocol: Protocol
+  readonly lastEvent: number
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly completedAt: number | null
+}
