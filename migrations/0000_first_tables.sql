@@ -1,0 +1,103 @@
+CREATE TABLE `api_keys` (
+	`id` text PRIMARY KEY NOT NULL,
+	`domain_id` text NOT NULL,
+	`hash` text NOT NULL,
+	`label` text NOT NULL,
+	`scopes` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`expires_at` integer,
+	`revoked_at` integer
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `api_keys_hash_unique` ON `api_keys` (`hash`);--> statement-breakpoint
+CREATE INDEX `api_keys_by_domain` ON `api_keys` (`domain_id`);--> statement-breakpoint
+CREATE TABLE `domain_accounts` (
+	`domain_id` text PRIMARY KEY NOT NULL,
+	`policy` text NOT NULL,
+	`suspended_at` integer,
+	`stored_files` integer DEFAULT 0 NOT NULL,
+	`stored_bytes` integer DEFAULT 0 NOT NULL,
+	`refusal` text,
+	CONSTRAINT "domain_suspended" CHECK(refusal IS NOT 'domain_suspended'),
+	CONSTRAINT "key_revoked" CHECK(refusal IS NOT 'key_revoked'),
+	CONSTRAINT "claim_lost" CHECK(refusal IS NOT 'claim_lost'),
+	CONSTRAINT "commit_too_late" CHECK(refusal IS NOT 'commit_too_late'),
+	CONSTRAINT "quota_files" CHECK(refusal IS NOT 'quota_files'),
+	CONSTRAINT "quota_bytes" CHECK(refusal IS NOT 'quota_bytes'),
+	CONSTRAINT "stored_not_negative" CHECK(stored_files >= 0 AND stored_bytes >= 0)
+);
+--> statement-breakpoint
+CREATE TABLE `domains` (
+	`id` text PRIMARY KEY NOT NULL,
+	`slug` text NOT NULL,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `domains_slug_unique` ON `domains` (`slug`);--> statement-breakpoint
+CREATE TABLE `file_events` (
+	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
+	`file_id` text NOT NULL,
+	`domain_id` text NOT NULL,
+	`number` integer NOT NULL,
+	`kind` text NOT NULL,
+	`generation` integer NOT NULL,
+	`failure_code` text,
+	`failure_detail` text,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `file_events_by_file` ON `file_events` (`file_id`,`number`);--> statement-breakpoint
+CREATE TABLE `hostnames` (
+	`hostname` text PRIMARY KEY NOT NULL,
+	`domain_id` text NOT NULL,
+	`created_at` integer NOT NULL,
+	FOREIGN KEY (`domain_id`) REFERENCES `domains`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE INDEX `hostnames_by_domain` ON `hostnames` (`domain_id`);--> statement-breakpoint
+CREATE TABLE `step_results` (
+	`file_id` text NOT NULL,
+	`generation` integer NOT NULL,
+	`step` text NOT NULL,
+	`attempt` integer NOT NULL,
+	`result` text NOT NULL,
+	`duration_ms` integer NOT NULL,
+	`finished_at` integer NOT NULL,
+	PRIMARY KEY(`file_id`, `generation`, `step`)
+);
+--> statement-breakpoint
+CREATE TABLE `uploaded_files` (
+	`id` text PRIMARY KEY NOT NULL,
+	`domain_id` text NOT NULL,
+	`object_key` text NOT NULL,
+	`r2_upload_id` text,
+	`filename` text NOT NULL,
+	`declared_type` text,
+	`type` text NOT NULL,
+	`size` integer NOT NULL,
+	`sha256` text NOT NULL,
+	`status` text NOT NULL,
+	`generation` integer DEFAULT 1 NOT NULL,
+	`attempts` integer DEFAULT 0 NOT NULL,
+	`lease_expires_at` integer,
+	`publish_count` integer DEFAULT 0 NOT NULL,
+	`next_publish_at` integer,
+	`next_attempt_at` integer,
+	`failure_code` text,
+	`failure_detail` text,
+	`metadata` text NOT NULL,
+	`protocol` text NOT NULL,
+	`last_event` integer NOT NULL,
+	`created_at` integer NOT NULL,
+	`updated_at` integer NOT NULL,
+	`completed_at` integer,
+	`object_removed_at` integer,
+	FOREIGN KEY (`domain_id`) REFERENCES `domain_accounts`(`domain_id`) ON UPDATE no action ON DELETE no action,
+	CONSTRAINT "status_known" CHECK(status IN ('uploading','pending','processing','complete','failed','quarantined','deleted'))
+);
+--> statement-breakpoint
+CREATE INDEX `uploaded_files_by_domain` ON `uploaded_files` (`domain_id`,`id`);--> statement-breakpoint
+CREATE INDEX `uploaded_files_to_publish` ON `uploaded_files` (`next_publish_at`) WHERE next_publish_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `uploaded_files_leased` ON `uploaded_files` (`lease_expires_at`) WHERE lease_expires_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `uploaded_files_uploading` ON `uploaded_files` (`created_at`) WHERE status = 'uploading';--> statement-breakpoint
+CREATE INDEX `uploaded_files_to_remove` ON `uploaded_files` (`updated_at`) WHERE status = 'deleted' AND object_removed_at IS NULL;

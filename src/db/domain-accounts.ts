@@ -1,0 +1,74 @@
+import { eq, type SQL, sql } from 'drizzle-orm'
+import type { Policy } from '../core/policy.ts'
+import type { Database } from './database.ts'
+import { domainAccounts } from './schema.ts'
+
+export interface DomainAccount {
+  policy: Policy
+  suspendedAt: number | null
+}
+
+export async function findAccount(db: Database, domainId: string): Promise<DomainAccount | undefined> {
+  return db
+    .select({ policy: domainAccounts.policy, suspendedAt: domainAccounts.suspendedAt })
+    .from(domainAccounts)
+    .where(eq(domainAccounts.domainId, domainId))
+    .get()
+}
+
+/** Opens the account of a new domain. Doing it twice changes nothing. */
+export async function insertAccount(db: Database, domainId: string, policy: Policy): Promise<void> {
+  await db.insert(domainAccounts).values({ domainId, policy }).onConflictDoNothing()
+}
+
+/** How many files and bytes a domain has stored, reservations included. */
+export async function readUsage(db: Database, domainId: string): Promise<{ files: number; bytes: number }> {
+  const usage = await db
+    .select({ files: domainAccounts.storedFiles, bytes: domainAccounts.storedBytes })
+    .from(domainAccounts)
+    .where(eq(domainAccounts.domainId, domainId))
+    .get()
+  return usage ?? { files: 0, bytes: 0 }
+}
+
+/** What a batch is about to add to a domain, and what must hold for it. */
+export interface Admission {
+  domainId: string
+  files: number
+  bytes: number
+  /** The API key the files came in with: it must not have been revoked meanwhile. */
+  keyId: string | null
+  /** Files already claimed at `uploading`: each must still be there. */
+  claimedIds: readonly string[]
+  /** Ids older than this (milliseconds since 1970) are refused: the reconciler may have judged their objects already. */
+  oldestIdTime: number
+  newestAllowedAgeMs: number
+}
+
+/**
+ * The first statement of every commit and claim: counts the files, or writes the reason against them, which fails the
+ * check of that name and with it the whole batch. D1's own clock judges the age, so a statement that was long on its
+ * way is refused too.
+ */
+export function admit(db: Database, admission: Admission) {
+  const { domainId, files, bytes, keyId, claimedIds } = admission
+  const quota = (field: 'quotaFiles' | 'quotaBytes'): SQL =>
+    sql`json_extract(${domainAccounts.policy}, ${`$.${field}`})`
+  return db
+    .update(domainAccounts)
+    .set({
+      storedFiles: sql`stored_files + ${files}`,
+      storedBytes: sql`stored_bytes + ${bytes}`,
+      refusal: sql`CASE
+        WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
+        WHEN ${keyId} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys WHERE id = ${keyId} AND revoked_at IS NULL) THEN 'key_revoked'
+        WHEN unixepoch('subsec') * 1000 - ${admission.oldestIdTime} > ${admission.newestAllowedAgeMs} THEN 'commit_too_late'
+        WHEN ${claimedIds.length} > 0 AND ${claimedIds.length} <> (SELECT count(*) FROM uploaded_files
+          WHERE status = 'uploading' AND id IN (SELECT value FROM json_each(${JSON.stringify(claimedIds)}))) THEN 'claim_lost'
+        WHEN stored_files + ${files} > ${quota('quotaFiles')} THEN 'quota_files'
+        WHEN stored_bytes + ${bytes} > ${quota('quotaBytes')} THEN 'quota_bytes'
+      END`,
+    })
+    .where(eq(domainAccounts.domainId, domainId))
+    .returning({ domainId: domainAccounts.domainId })
+}

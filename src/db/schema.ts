@@ -1,0 +1,165 @@
+import { sql } from 'drizzle-orm'
+import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import type { Scope } from '../core/access.ts'
+import type { Metadata } from '../core/metadata.ts'
+import type { Policy } from '../core/policy.ts'
+import { type FileStatus, fileStatuses } from '../core/status.ts'
+import type { Protocol } from '../core/uploaded-file.ts'
+
+// Times are milliseconds since 1970, sizes are bytes. `domains` and `hostnames` belong to the control database, every
+// other table to the database of its domain; today both are one D1 (docs/decisions/0002-one-database-for-now.md).
+
+export const domains = sqliteTable('domains', {
+  id: text().primaryKey(),
+  slug: text().notNull().unique(),
+  createdAt: integer('created_at').notNull(),
+})
+
+export const hostnames = sqliteTable(
+  'hostnames',
+  {
+    hostname: text().primaryKey(),
+    domainId: text('domain_id')
+      .notNull()
+      .references(() => domains.id),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [index('hostnames_by_domain').on(table.domainId)],
+)
+
+/** Why a commit may be refused; each is the name of a check of `domain_accounts`, which D1's error message repeats. */
+export const commitRefusals = [
+  'domain_suspended',
+  'key_revoked',
+  'claim_lost',
+  'commit_too_late',
+  'quota_files',
+  'quota_bytes',
+] as const
+export type CommitRefusal = (typeof commitRefusals)[number]
+
+/**
+ * What a domain allows and what it has stored. Every commit updates its row first and writes into `refusal` why it must not
+ * happen, if there is a reason: the check of that name then fails the whole batch. (The quota itself is no check: freeing
+ * space must work even after an operator has set it below what is stored.)
+ */
+export const domainAccounts = sqliteTable(
+  'domain_accounts',
+  {
+    domainId: text('domain_id').primaryKey(),
+    policy: text({ mode: 'json' }).$type<Policy>().notNull(),
+    suspendedAt: integer('suspended_at'),
+    storedFiles: integer('stored_files').notNull().default(0),
+    storedBytes: integer('stored_bytes').notNull().default(0),
+    /** Always null in a stored row. */
+    refusal: text().$type<CommitRefusal>(),
+  },
+  () => [
+    ...commitRefusals.map((refusal) => check(refusal, sql.raw(`refusal IS NOT '${refusal}'`))),
+    check('stored_not_negative', sql`stored_files >= 0 AND stored_bytes >= 0`),
+  ],
+)
+
+export const apiKeys = sqliteTable(
+  'api_keys',
+  {
+    id: text().primaryKey(),
+    domainId: text('domain_id').notNull(),
+    /** SHA-256 of the whole key, hexadecimal. The key has 256 random bits, so a slow hash would add nothing. */
+    hash: text().notNull().unique(),
+    label: text().notNull(),
+    scopes: text({ mode: 'json' }).$type<Scope[]>().notNull(),
+    createdAt: integer('created_at').notNull(),
+    expiresAt: integer('expires_at'),
+    revokedAt: integer('revoked_at'),
+  },
+  (table) => [index('api_keys_by_domain').on(table.domainId)],
+)
+
+export const uploadedFiles = sqliteTable(
+  'uploaded_files',
+  {
+    /** UUIDv7: ordered by time. */
+    id: text().primaryKey(),
+    domainId: text('domain_id')
+      .notNull()
+      .references(() => domainAccounts.domainId),
+    objectKey: text('object_key').notNull(),
+    /** R2's id of the multipart upload that the file is written through; null for a file of one `put`. */
+    r2UploadId: text('r2_upload_id'),
+    filename: text().notNull(),
+    declaredType: text('declared_type'),
+    type: text().notNull(),
+    /** While `uploading`: the declared length, which is reserved against the quota. */
+    size: integer().notNull(),
+    sha256: text().notNull(),
+    status: text({ enum: fileStatuses as readonly [FileStatus, ...FileStatus[]] }).notNull(),
+    generation: integer().notNull().default(1),
+    attempts: integer().notNull().default(0),
+    leaseExpiresAt: integer('lease_expires_at'),
+    publishCount: integer('publish_count').notNull().default(0),
+    /** The row is its own outbox: at this time its job is published (again). Null when no job is wanted. */
+    nextPublishAt: integer('next_publish_at'),
+    /** No attempt before this time. */
+    nextAttemptAt: integer('next_attempt_at'),
+    failureCode: text('failure_code'),
+    failureDetail: text('failure_detail'),
+    metadata: text({ mode: 'json' }).$type<Metadata>().notNull(),
+    protocol: text().$type<Protocol>().notNull(),
+    /** The number of the newest row in `file_events` for this file. */
+    lastEvent: integer('last_event').notNull(),
+    createdAt: integer('created_at').notNull(),
+    updatedAt: integer('updated_at').notNull(),
+    completedAt: integer('completed_at'),
+    /** Since when the object of a deleted file is known to be gone from R2. */
+    objectRemovedAt: integer('object_removed_at'),
+  },
+  (table) => [
+    check(
+      'status_known',
+      sql`status IN ('uploading','pending','processing','complete','failed','quarantined','deleted')`,
+    ),
+    index('uploaded_files_by_domain').on(table.domainId, table.id),
+    // The reconciler's queries each read one of these, which hold only the rows that are due for something.
+    index('uploaded_files_to_publish').on(table.nextPublishAt).where(sql`next_publish_at IS NOT NULL`),
+    index('uploaded_files_leased').on(table.leaseExpiresAt).where(sql`lease_expires_at IS NOT NULL`),
+    index('uploaded_files_uploading').on(table.createdAt).where(sql`status = 'uploading'`),
+    index('uploaded_files_to_remove').on(table.updatedAt).where(sql`status = 'deleted' AND object_removed_at IS NULL`),
+  ],
+)
+
+/** The facts about each file, numbered from 1 without gaps. `seq` orders the events of a whole domain. */
+export const fileEvents = sqliteTable(
+  'file_events',
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    fileId: text('file_id').notNull(),
+    domainId: text('domain_id').notNull(),
+    number: integer().notNull(),
+    kind: text().$type<EventKind>().notNull(),
+    generation: integer().notNull(),
+    /** Failure code and sentence where the event is a failure or a retry. */
+    failureCode: text('failure_code'),
+    failureDetail: text('failure_detail'),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [uniqueIndex('file_events_by_file').on(table.fileId, table.number)],
+)
+
+/** An event is named for the status that the file has reached; see `core/status.ts`. */
+export type EventKind = FileStatus
+
+/** What each step of a generation found. */
+export const stepResults = sqliteTable(
+  'step_results',
+  {
+    fileId: text('file_id').notNull(),
+    generation: integer().notNull(),
+    step: text().notNull(),
+    attempt: integer().notNull(),
+    result: text({ mode: 'json' }).$type<Record<string, unknown>>().notNull(),
+    durationMs: integer('duration_ms').notNull(),
+    finishedAt: integer('finished_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.fileId, table.generation, table.step] })],
+)

@@ -1,0 +1,31 @@
+import type { UploadedFile } from '../../core/uploaded-file.ts'
+import { uploadedFiles } from '../schema.ts'
+
+/** What a reader of a file gets to see of its row. */
+export const fileColumns = {
+  id: uploadedFiles.id,
+  domainId: uploadedFiles.domainId,
+  objectKey: uploadedFiles.objectKey,
+  filename: uploadedFiles.filename,
+  declaredType: uploadedFiles.declaredType,
+  type: uploadedFiles.type,
+  size: uploadedFiles.size,
+  sha256: uploadedFiles.sha256,
+  status: uploadedFiles.status,
+  generation: uploadedFiles.generation,
+  attempts: uploadedFiles.attempts,
+  failureCode: uploadedFiles.failureCode,
+  failureDetail: uploadedFiles.failureDetail,
+  metadata: uploadedFiles.metadata,
+  protocol: uploadedFiles.protocol,
+  lastEvent: uploadedFiles.lastEvent,
+  createdAt: uploadedFiles.createdAt,
+  updatedAt: uploadedFiles.updatedAt,
+  completedAt: uploadedFiles.completedAt,
+}
+
+type FileRow = Omit<UploadedFile, 'failure'> & { failureCode: string | null; failureDetail: string | null }
+
+export function toUploadedFile({ failureCode, failureDetail, ...row }: FileRow): UploadedFile {
+  return { ...row, failure: failureCode === null ? null : { code: failureCode, detail: failureDetail ?? '' } }
+}

@@ -1,0 +1,152 @@
+import { and, eq, inArray, sql } from 'drizzle-orm'
+import { publishIntervalSeconds } from '../../core/backoff.ts'
+import type { Metadata } from '../../core/metadata.ts'
+import { commitWindowMs, timeOfId } from '../../core/object-key.ts'
+import { transitions } from '../../core/status.ts'
+import type { Protocol, UploadedFile } from '../../core/uploaded-file.ts'
+import type { Database } from '../database.ts'
+import { admit } from '../domain-accounts.ts'
+import { recordLatestEvent } from '../file-events.ts'
+import { uploadedFiles } from '../schema.ts'
+
+/** A file whose bytes R2 has, or is about to get. */
+export interface FileToCommit {
+  id: string
+  objectKey: string
+  filename: string
+  declaredType: string | null
+  type: string
+  size: number
+  sha256: string
+  metadata: Metadata
+  protocol: Protocol
+  /** Set when the file was claimed at `uploading` before: how many bytes the claim reserved. */
+  claim: { reservedBytes: number } | null
+}
+
+/** In whose name a batch is written. */
+export interface Committer {
+  domainId: string
+  keyId: string | null
+}
+
+/**
+ * Writes the rows of all files of one request at `pending`, with their events, the domain's usage, and the first publish
+ * already noted: one batch, so all or nothing, and one round trip. Throws a constraint violation named after a
+ * `CommitRefusal` when the domain may not have them; after any other error it is open whether the batch was written.
+ */
+export async function commitFiles(
+  db: Database,
+  committer: Committer,
+  files: readonly FileToCommit[],
+  now: number,
+): Promise<void> {
+  const claimed = files.filter((file) => file.claim !== null)
+  await db.batch([
+    admit(db, {
+      ...committer,
+      files: files.length - claimed.length,
+      bytes: files.reduce((sum, file) => sum + file.size - (file.claim?.reservedBytes ?? 0), 0),
+      claimedIds: claimed.map((file) => file.id),
+      oldestIdTime: Math.min(...files.map((file) => timeOfId(file.id))),
+      newestAllowedAgeMs: commitWindowMs,
+    }),
+    ...files.flatMap((file) => [
+      file.claim ? settleClaim(db, file, now) : db.insert(uploadedFiles).values(committedRow(committer, file, now)),
+      recordLatestEvent(db, file.id),
+    ]),
+  ])
+}
+
+/**
+ * Claims a row at `uploading` for a file that is larger than one part: it reserves `file.size` bytes and records R2's
+ * upload id, so that whatever happens next can be cleaned up. Throws like `commitFiles`.
+ */
+export async function claimFile(
+  db: Database,
+  committer: Committer,
+  file: Omit<FileToCommit, 'claim' | 'sha256'> & { r2UploadId: string },
+  now: number,
+): Promise<void> {
+  await db.batch([
+    admit(db, {
+      ...committer,
+      files: 1,
+      bytes: file.size,
+      claimedIds: [],
+      oldestIdTime: timeOfId(file.id),
+      newestAllowedAgeMs: commitWindowMs,
+    }),
+    db.insert(uploadedFiles).values({
+      ...file,
+      domainId: committer.domainId,
+      sha256: '',
+      status: 'uploading',
+      lastEvent: 1,
+      createdAt: timeOfId(file.id),
+      updatedAt: now,
+    }),
+    recordLatestEvent(db, file.id),
+  ])
+}
+
+/** Which of these files are committed, in the order of `ids`: the answer to a commit whose outcome is unknown. */
+export async function whichAreCommitted(db: Database, domainId: string, ids: readonly string[]): Promise<Set<string>> {
+  const rows = await db
+    .select({ id: uploadedFiles.id })
+    .from(uploadedFiles)
+    .where(
+      and(
+        eq(uploadedFiles.domainId, domainId),
+        sql`${uploadedFiles.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`,
+        sql`${uploadedFiles.status} NOT IN ('uploading', 'deleted')`,
+      ),
+    )
+  return new Set(rows.map((row) => row.id))
+}
+
+function committedRow(committer: Committer, { claim: _, ...file }: FileToCommit, now: number) {
+  return {
+    ...file,
+    domainId: committer.domainId,
+    status: transitions.commit.to,
+    publishCount: 1,
+    nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+    lastEvent: 1,
+    createdAt: timeOfId(file.id),
+    updatedAt: now,
+  }
+}
+
+function settleClaim(db: Database, file: FileToCommit, now: number) {
+  return db
+    .update(uploadedFiles)
+    .set({
+      status: transitions.commit.to,
+      type: file.type,
+      size: file.size,
+      sha256: file.sha256,
+      metadata: file.metadata,
+      publishCount: 1,
+      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+      lastEvent: sql`last_event + 1`,
+      updatedAt: now,
+    })
+    .where(and(eq(uploadedFiles.id, file.id), inArray(uploadedFiles.status, transitions.commit.from)))
+}
+
+/** The file as `commitFiles` with the same arguments has written it, without reading it again. */
+export function committedFile(committer: Committer, { claim, ...file }: FileToCommit, now: number): UploadedFile {
+  return {
+    ...file,
+    domainId: committer.domainId,
+    status: transitions.commit.to,
+    generation: 1,
+    attempts: 0,
+    failure: null,
+    lastEvent: claim ? 2 : 1,
+    createdAt: timeOfId(file.id),
+    updatedAt: now,
+    completedAt: null,
+  }
+}

@@ -1,0 +1,55 @@
+import { and, desc, eq, gte, like, lt, lte, ne, type SQL } from 'drizzle-orm'
+import type { FileStatus } from '../../core/status.ts'
+import type { UploadedFile } from '../../core/uploaded-file.ts'
+import type { Database } from '../database.ts'
+import { uploadedFiles } from '../schema.ts'
+import { fileColumns, toUploadedFile } from './columns.ts'
+
+/** The file of this domain with this id, deleted ones included. */
+export async function findFile(db: Database, domainId: string, id: string): Promise<UploadedFile | undefined> {
+  const row = await db
+    .select(fileColumns)
+    .from(uploadedFiles)
+    .where(and(eq(uploadedFiles.domainId, domainId), eq(uploadedFiles.id, id)))
+    .get()
+  return row && toUploadedFile(row)
+}
+
+export interface FileFilter {
+  status?: FileStatus | undefined
+  /** A media type, or a group of them such as `image/*`. */
+  type?: string | undefined
+  /** Milliseconds since 1970, both inclusive. */
+  createdAfter?: number | undefined
+  createdBefore?: number | undefined
+  /** Only files older than the one with this id: where the page before ended. */
+  olderThanId?: string | undefined
+}
+
+/** A domain's files, newest first, at most `limit`; deleted ones only when asked for by status. */
+export async function listFiles(
+  db: Database,
+  domainId: string,
+  filter: FileFilter,
+  limit: number,
+): Promise<UploadedFile[]> {
+  const conditions: (SQL | undefined)[] = [
+    eq(uploadedFiles.domainId, domainId),
+    filter.status ? eq(uploadedFiles.status, filter.status) : ne(uploadedFiles.status, 'deleted'),
+    filter.type?.endsWith('/*')
+      ? like(uploadedFiles.type, `${filter.type.slice(0, -1)}%`)
+      : filter.type
+        ? eq(uploadedFiles.type, filter.type)
+        : undefined,
+    filter.createdAfter === undefined ? undefined : gte(uploadedFiles.createdAt, filter.createdAfter),
+    filter.createdBefore === undefined ? undefined : lte(uploadedFiles.createdAt, filter.createdBefore),
+    filter.olderThanId ? lt(uploadedFiles.id, filter.olderThanId) : undefined,
+  ]
+  const rows = await db
+    .select(fileColumns)
+    .from(uploadedFiles)
+    .where(and(...conditions))
+    .orderBy(desc(uploadedFiles.id))
+    .limit(limit)
+  return rows.map(toUploadedFile)
+}
