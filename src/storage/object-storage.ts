@@ -1,0 +1,80 @@
+/** A range of an object, in bytes from its start. */
+export interface ByteRange {
+  offset: number
+  length: number
+}
+
+/** The bytes of a file on their way out. */
+export interface StoredObject {
+  body: ReadableStream<Uint8Array>
+  /** Of the whole object, not of the range. */
+  size: number
+}
+
+/** Files' bytes in one R2 bucket. Keys come from `core/object-key.ts` and are written once. */
+export class ObjectStorage {
+  readonly #bucket: R2Bucket
+
+  constructor(bucket: R2Bucket) {
+    this.#bucket = bucket
+  }
+
+  /** Stores a whole object. R2 compares the digest with the bytes it got, and stores nothing when they differ. */
+  async put(key: string, bytes: Uint8Array, sha256: Uint8Array): Promise<void> {
+    await this.#bucket.put(key, bytes, { sha256 })
+  }
+
+  /** Starts an object that is written in parts: equal ones of 5 MiB or more, then a last one of any size. */
+  async startMultipart(key: string): Promise<MultipartWrite> {
+    return new MultipartWrite(await this.#bucket.createMultipartUpload(key))
+  }
+
+  /** Ends an unfinished object and frees its parts. Nothing happens when R2 no longer knows it. */
+  async abortMultipart(key: string, r2UploadId: string): Promise<void> {
+    try {
+      await this.#bucket.resumeMultipartUpload(key, r2UploadId).abort()
+    } catch (error) {
+      if (!isUnknownUpload(error)) throw error
+    }
+  }
+
+  /** The object, or a range of it; null when there is none. The range must lie inside the object. */
+  async read(key: string, range?: ByteRange): Promise<StoredObject | null> {
+    const object = await this.#bucket.get(key, range ? { range } : {})
+    return object && { body: object.body, size: object.size }
+  }
+
+  /** Removes objects, at most 1,000; those that are not there are no error. */
+  async remove(keys: string[]): Promise<void> {
+    if (keys.length > 0) await this.#bucket.delete(keys)
+  }
+}
+
+/** One object being written in parts. */
+export class MultipartWrite {
+  readonly #upload: R2MultipartUpload
+  readonly #parts: R2UploadedPart[] = []
+
+  constructor(upload: R2MultipartUpload) {
+    this.#upload = upload
+  }
+
+  get id(): string {
+    return this.#upload.uploadId
+  }
+
+  /** Stores the next part. The bytes must stay as they are until the promise settles. */
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#parts.push(await this.#upload.uploadPart(this.#parts.length + 1, bytes))
+  }
+
+  /** Puts the object together; it can be read afterwards, and not before. */
+  async complete(): Promise<void> {
+    await this.#upload.complete(this.#parts)
+  }
+}
+
+/** R2's 10024: an upload that was completed, aborted or never started. */
+function isUnknownUpload(error: unknown): boolean {
+  return error instanceof Error && error.message.includes('10024')
+}
