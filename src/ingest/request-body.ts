@@ -1,0 +1,157 @@
+import type { Hash } from 'node:crypto'
+import { type DigestAlgorithm, type ExpectedDigests, equalBytes } from '../core/digest.ts'
+import { Refusal } from '../core/errors.ts'
+import { type ByteReader, byteReaderOf } from '../multipart/byte-source.ts'
+import { newHash } from './new-hash.ts'
+
+/** A body that brings nothing for this long is given up. */
+const longestSilenceMs = 60_000
+
+/** How much of a refused body is read on, so that the client finds the answer and not a reset connection. */
+const longestDrainMs = 5_000
+const mostDrainedBytes = 64 * 1024 * 1024
+const drainBufferBytes = 256 * 1024
+
+/**
+ * The body of one request, read once and in order. It refuses a body that breaks off, falls silent or grows beyond its
+ * limit, and can be drained when the request has been refused for another reason.
+ */
+export class RequestBody implements ByteReader {
+  /** From `Content-Length`; null when the client did not say. */
+  readonly declaredBytes: number | null
+  readonly #stream: ReadableStream<Uint8Array> | null
+  #reader: ByteReader | null = null
+  #limitBytes = Number.POSITIVE_INFINITY
+  #readBytes = 0
+  #ended: boolean
+  #silent = false
+  #lastReadAt = 0
+  #digests: { algorithm: DigestAlgorithm; expected: Uint8Array; hash: Hash }[] = []
+  #timer: ReturnType<typeof setTimeout> | undefined
+
+  constructor(stream: ReadableStream<Uint8Array> | null, contentLength: string | null | undefined) {
+    this.#stream = stream
+    this.#ended = stream === null
+    this.declaredBytes =
+      contentLength && /^\d{1,15}$/.test(contentLength) ? Number(contentLength) : stream === null ? 0 : null
+  }
+
+  /** Whether somebody has begun to read it here. */
+  get isBeingRead(): boolean {
+    return this.#reader !== null
+  }
+
+  /** Sets the most bytes the whole body may have, and refuses at once a body that declares more. */
+  limitTo(bytes: number): void {
+    if (this.declaredBytes !== null && this.declaredBytes > bytes) throw tooLarge(bytes, this.declaredBytes)
+    this.#limitBytes = bytes
+  }
+
+  /** Has the whole body hashed as it is read, form boundaries and all; see `checkDigests`. */
+  expectDigests(expected: ExpectedDigests): void {
+    this.#digests = [...expected].map(([algorithm, digest]) => ({
+      algorithm,
+      expected: digest,
+      hash: newHash(algorithm),
+    }))
+  }
+
+  /** After the last byte: throws `digest-mismatch` when the body is not what the client promised. */
+  checkDigests(): void {
+    for (const { algorithm, expected, hash } of this.#digests) {
+      if (!equalBytes(expected, new Uint8Array(hash.digest()))) {
+        throw new Refusal('digest-mismatch', `The request body is not the one that its ${algorithm} digest promises.`, {
+          facts: { algorithm },
+        })
+      }
+    }
+  }
+
+  async read(view: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }> {
+    if (this.#ended || !this.#stream) return { done: true, value: view.subarray(0, 0) }
+    this.#reader ??= byteReaderOf(this.#stream)
+    this.#lastReadAt = Date.now()
+    this.#timer ??= setTimeout(() => this.#endSilence(), longestSilenceMs)
+    const result = await this.#readOn(this.#reader, view)
+    for (const { hash } of this.#digests) if (result.value) hash.update(result.value)
+    this.#readBytes += result.value?.byteLength ?? 0
+    if (result.done) this.#end()
+    if (this.#silent) {
+      throw new Refusal(
+        'body-timeout',
+        `No byte of the body arrived for ${longestSilenceMs / 1000} seconds. Send the request again.`,
+      )
+    }
+    if (this.#readBytes > this.#limitBytes) throw tooLarge(this.#limitBytes, this.#readBytes)
+    return result
+  }
+
+  /**
+   * Reads on and throws away, up to 64 MiB or 5 s: a Worker that answers while the client still writes resets the
+   * connection in most tries, and the client never sees why. Never throws.
+   */
+  async drain(): Promise<void> {
+    if (this.#ended) return
+    this.#limitBytes = Number.POSITIVE_INFINITY
+    const until = Date.now() + longestDrainMs
+    const timer = setTimeout(() => this.#cancel(), longestDrainMs)
+    try {
+      let memory = new ArrayBuffer(drainBufferBytes)
+      for (let drained = 0; drained < mostDrainedBytes && Date.now() < until; ) {
+        const { done, value } = await this.read(new Uint8Array(memory))
+        if (done || !value) break
+        drained += value.byteLength
+        memory = value.buffer as ArrayBuffer
+      }
+    } catch {
+      // The client has gone, or never ends: there is nobody to answer better than this.
+    } finally {
+      clearTimeout(timer)
+      clearTimeout(this.#timer)
+    }
+  }
+
+  async #readOn(reader: ByteReader, view: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }> {
+    try {
+      return await reader.read(view)
+    } catch (cause) {
+      this.#end()
+      throw new Refusal(
+        'body-incomplete',
+        'The connection broke off before the whole body had arrived; nothing of it was kept.',
+        { cause },
+      )
+    }
+  }
+
+  /** One timer a body, set again only when it goes off too early: a timer a read would cost more than the read. */
+  #endSilence(): void {
+    const silenceMs = Date.now() - this.#lastReadAt
+    if (silenceMs < longestSilenceMs) {
+      this.#timer = setTimeout(() => this.#endSilence(), longestSilenceMs - silenceMs)
+      return
+    }
+    this.#silent = true
+    this.#cancel()
+  }
+
+  #cancel(): void {
+    const reader = this.#reader as (ByteReader & { cancel?: () => Promise<void> }) | null
+    reader?.cancel?.().catch(() => {})
+  }
+
+  #end(): void {
+    this.#ended = true
+    clearTimeout(this.#timer)
+  }
+}
+
+function tooLarge(limit: number, value: number): Refusal {
+  return new Refusal(
+    'request-too-large',
+    `The request body is larger than the ${limit} bytes this domain takes in one request.`,
+    {
+      facts: { limit, value },
+    },
+  )
+}

@@ -1,0 +1,129 @@
+import { partBytesFor } from '../core/part-size.ts'
+import type { ByteSource } from '../multipart/byte-source.ts'
+import type { ObjectStorage } from '../storage/object-storage.ts'
+import type { BufferPool, PooledBuffer } from './buffer-pool.ts'
+import { sniffBytes } from './detect-type.ts'
+import { Examination, type Expectations, type Findings } from './examination.ts'
+
+/** One file on its way in. */
+export interface FileToStore extends Expectations {
+  key: string
+  /** The most bytes it can still have, as far as that is known: sizes the first buffer. */
+  atMostBytes: number | null
+}
+
+/** What must happen around a file that is larger than one part. */
+export interface LargeFileClaim {
+  /** Records R2's upload id before the first part is written. */
+  open(r2UploadId: string): Promise<void>
+  /** Undoes all of it: the file was refused, or its body broke off. Never throws. */
+  abandon(r2UploadId: string): Promise<void>
+}
+
+const firstBufferBytes = 64 * 1024
+/** A file that is known to be small gets all its memory at once, and one byte to see its end in. */
+const knownSmallBytes = 1024 * 1024
+
+/**
+ * Reads a file from its source once, examines it on the way, and writes it to R2: by a single `put` when it fits one
+ * part, in parts of equal size beyond that, the next being filled while the last is written. When it throws, nothing is
+ * left: a refusal, a source that breaks off and a failure of R2 all remove what was written.
+ */
+export async function storeFile(
+  source: ByteSource,
+  file: FileToStore,
+  { storage, pool, claim }: { storage: ObjectStorage; pool: BufferPool; claim: LargeFileClaim },
+): Promise<Findings> {
+  const examination = new Examination(file)
+  const partBytes = partBytesFor(Math.min(file.atMostBytes ?? Number.POSITIVE_INFINITY, file.policy.maxFileBytes))
+  const known = file.atMostBytes !== null && file.atMostBytes < knownSmallBytes
+  let buffer = await pool.lend(known ? (file.atMostBytes as number) + 1 : firstBufferBytes)
+  try {
+    let filled = await fillUp(source, buffer, 0, examination)
+    await examination.judgeHead(new Uint8Array(buffer.memory, 0, Math.min(filled.end, sniffBytes)))
+    if (!filled.done) {
+      buffer = await pool.grow(buffer, partBytes)
+      filled = await fillUp(source, buffer, filled.end, examination)
+    }
+    if (filled.done) {
+      const findings = examination.finish()
+      await putWhole(storage, file.key, new Uint8Array(buffer.memory, 0, filled.end), findings.sha256)
+      return findings
+    }
+    return await writeParts(source, file.key, buffer, { storage, pool, claim, examination })
+  } finally {
+    pool.takeBack(buffer)
+  }
+}
+
+/** Fills a buffer from `offset` until it is full or the file has ended. */
+async function fillUp(
+  source: ByteSource,
+  buffer: PooledBuffer,
+  offset: number,
+  examination: Examination,
+): Promise<{ end: number; done: boolean }> {
+  let end = offset
+  while (end < buffer.size) {
+    const filled = await source.fill(buffer.memory, end)
+    buffer.memory = filled.buffer
+    examination.pass(new Uint8Array(filled.buffer, end, filled.end - end))
+    end = filled.end
+    if (filled.done) return { end, done: true }
+  }
+  return { end, done: false }
+}
+
+async function putWhole(storage: ObjectStorage, key: string, bytes: Uint8Array, sha256: Uint8Array): Promise<void> {
+  try {
+    await storage.put(key, bytes, sha256)
+  } catch (error) {
+    // R2 may have stored it and lost only the answer. The key is ours alone, so removing it can hurt nobody.
+    await storage.remove([key]).catch(() => {})
+    throw error
+  }
+}
+
+/** Writes a file whose first part lies in `first`, full to its end. */
+async function writeParts(
+  source: ByteSource,
+  key: string,
+  first: PooledBuffer,
+  {
+    storage,
+    pool,
+    claim,
+    examination,
+  }: { storage: ObjectStorage; pool: BufferPool; claim: LargeFileClaim; examination: Examination },
+): Promise<Findings> {
+  const upload = await storage.startMultipart(key)
+  let second: PooledBuffer | null = null
+  let writing: Promise<void> = Promise.resolve()
+  try {
+    await claim.open(upload.id)
+    let [buffer, end, done] = [first, first.size, false]
+    while (end > 0) {
+      writing = upload.write(new Uint8Array(buffer.memory, 0, end))
+      // A part that fails while the next one is read is met at the next `await writing`, not as an unhandled rejection.
+      writing.catch(() => {})
+      if (done) break
+      second ??= pool.lendNow(first.size)
+      const other = buffer === first ? second : first
+      // With one buffer only, reading and writing take turns: the same result, more slowly.
+      if (!other) await writing
+      buffer = other ?? first
+      ;({ end, done } = await fillUp(source, buffer, 0, examination))
+      await writing
+    }
+    await writing
+    const findings = examination.finish()
+    await upload.complete()
+    return findings
+  } catch (error) {
+    await writing.catch(() => {})
+    await claim.abandon(upload.id)
+    throw error
+  } finally {
+    if (second) pool.takeBack(second)
+  }
+}
