@@ -1,0 +1,57 @@
+import type { Domain } from '../core/domain.ts'
+import { isSlug, parseHost } from '../core/host.ts'
+import type { Clock } from '../core/ports.ts'
+import type { TimedCache } from '../core/timed-cache.ts'
+import type { Database } from '../db/database.ts'
+import { findAccount } from '../db/domain-accounts.ts'
+import { type DomainName, findDomainByHostname, findDomainById, findDomainBySlug } from '../db/domains.ts'
+
+export interface DirectoryParts {
+  control: Database
+  databaseFor(domain: { id: string }): Database
+  /** Shared by the isolate, 30 s an entry. Only domains that exist are kept, so that a new one is found at once. */
+  cache: TimedCache<Domain>
+  now: Clock
+}
+
+/** Finds domains by their names. Each lookup costs nothing while its last answer is fresh. */
+export class DomainDirectory {
+  readonly #parts: DirectoryParts
+
+  constructor(parts: DirectoryParts) {
+    this.#parts = parts
+  }
+
+  bySlug(slug: string): Promise<Domain | null> {
+    return this.#find(`slug:${slug}`, (control) => findDomainBySlug(control, slug))
+  }
+
+  byHostname(hostname: string): Promise<Domain | null> {
+    return this.#find(`hostname:${hostname}`, (control) => findDomainByHostname(control, hostname))
+  }
+
+  byId(id: string): Promise<Domain | null> {
+    return this.#find(`id:${id}`, (control) => findDomainById(control, id))
+  }
+
+  /** By what a client wrote into a header, a parameter or a form field: a slug, or one of the domain's hostnames. */
+  async byClientText(text: string): Promise<Domain | null> {
+    const name = text.trim().toLowerCase()
+    if (isSlug(name)) return this.bySlug(name)
+    const hostname = parseHost(name)
+    return hostname === null ? null : this.byHostname(hostname)
+  }
+
+  async #find(key: string, find: (control: Database) => Promise<DomainName | undefined>): Promise<Domain | null> {
+    const { control, databaseFor, cache, now } = this.#parts
+    const cached = cache.get(key, now())
+    if (cached) return cached
+    const name = await find(control)
+    if (!name) return null
+    const account = await findAccount(databaseFor(name), name.id)
+    if (!account) return null
+    const domain: Domain = { id: name.id, slug: name.slug, policy: account.policy, suspendedAt: account.suspendedAt }
+    cache.set(key, domain, now())
+    return domain
+  }
+}

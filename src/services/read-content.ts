@@ -1,0 +1,32 @@
+import { parseRange, type RangeAnswer } from '../core/byte-range.ts'
+import { Refusal } from '../core/errors.ts'
+import type { Policy } from '../core/policy.ts'
+import type { UploadedFile } from '../core/uploaded-file.ts'
+import type { ObjectStorage } from '../storage/object-storage.ts'
+
+/** Throws `not-ready` while the content of a file must not be served: only `complete` files are, unless the policy says more. */
+export function requireReadable(file: UploadedFile, policy: Policy): void {
+  if (file.status === 'complete') return
+  if (policy.readBeforeComplete && (file.status === 'pending' || file.status === 'processing')) return
+  throw new Refusal('not-ready', `The content of this upload is served once it is complete; it is ${file.status}.`, {
+    facts: { status: file.status },
+  })
+}
+
+/** Opens the bytes that a `Range` header asks for. Throws `range-not-satisfiable` when they are not there. */
+export async function openContent(
+  storage: ObjectStorage,
+  file: UploadedFile,
+  rangeHeader: string | undefined,
+): Promise<{ body: ReadableStream<Uint8Array>; range: Exclude<RangeAnswer, { kind: 'unsatisfiable' }> }> {
+  const range = parseRange(rangeHeader, file.size)
+  if (range.kind === 'unsatisfiable') {
+    throw new Refusal('range-not-satisfiable', `The range lies outside of the file's ${file.size} bytes.`, {
+      facts: { size: file.size },
+    })
+  }
+  const object = await storage.read(file.objectKey, range.kind === 'part' ? range : undefined)
+  // Deleted between the two reads, or lost: either way there is nothing to serve.
+  if (!object) throw new Refusal('upload-not-found', 'The content of this upload is gone.')
+  return { body: object.body, range }
+}

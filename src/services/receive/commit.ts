@@ -1,0 +1,66 @@
+import { Refusal } from '../../core/errors.ts'
+import type { UploadedFile } from '../../core/uploaded-file.ts'
+import { type Database, isConstraintViolation, violates } from '../../db/database.ts'
+import { type CommitRefusal, commitRefusals } from '../../db/schema.ts'
+import {
+  type Committer,
+  commitFiles,
+  committedFile,
+  type FileToCommit,
+  whichAreCommitted,
+} from '../../db/uploaded-files/commit.ts'
+
+/**
+ * Commits the files of one request. Throws a refusal when the domain may not have them: then they were certainly not
+ * committed. When the outcome is unknown the rows are read again: found means committed, not found is `unavailable`, and
+ * the objects stay for the reconciler, since the batch may still be on its way.
+ */
+export async function commitOrRefuse(
+  db: Database,
+  committer: Committer,
+  files: readonly FileToCommit[],
+  now: number,
+): Promise<UploadedFile[]> {
+  try {
+    await commitFiles(db, committer, files, now)
+  } catch (error) {
+    const refusal = refusalOfCommit(error)
+    if (refusal) throw refusal
+    if (isConstraintViolation(error)) throw error
+    const found = await whichAreCommitted(
+      db,
+      committer.domainId,
+      files.map((file) => file.id),
+    ).catch(() => new Set())
+    if (found.size < files.length) throw new CommitUnknown(error)
+  }
+  return files.map((file) => committedFile(committer, file, now))
+}
+
+/** Nobody knows whether the batch was written, so nothing may be removed. */
+export class CommitUnknown extends Refusal {
+  constructor(cause: unknown) {
+    super('unavailable', 'The upload could not be recorded just now. Send it again in a moment.', {
+      retryAfterSeconds: 5,
+      cause,
+    })
+  }
+}
+
+const refusals: Record<CommitRefusal, () => Refusal> = {
+  domain_suspended: () => new Refusal('domain-suspended', 'This domain takes no uploads at present. Ask its operator.'),
+  key_revoked: () => new Refusal('credential-invalid', 'This key was revoked while the upload was running.'),
+  claim_lost: () => new Refusal('upload-deleted', 'The upload was deleted while it was running.'),
+  commit_too_late: () =>
+    new Refusal('body-timeout', 'The upload took longer than 12 hours. Use a resumable upload for a slow connection.'),
+  quota_files: () =>
+    new Refusal('quota-exceeded', 'This domain already stores as many files as its quota allows. Delete some first.'),
+  quota_bytes: () =>
+    new Refusal('quota-exceeded', 'This upload would overrun the domain’s storage quota. Delete something first.'),
+}
+
+/** The refusal behind a failed commit or claim, when the database named one. */
+export function refusalOfCommit(error: unknown): Refusal | undefined {
+  const name = commitRefusals.find((refusal) => violates(error, refusal))
+  return name && refusals[name]()
+}

@@ -1,0 +1,176 @@
+import { type Credential, requireAccess } from '../../core/access.ts'
+import { parseDigestField } from '../../core/digest.ts'
+import type { Domain } from '../../core/domain.ts'
+import { Refusal } from '../../core/errors.ts'
+import { essenceOf } from '../../core/media-type.ts'
+import { type Metadata, metadataSchema } from '../../core/metadata.ts'
+import type { RequestBody } from '../../ingest/request-body.ts'
+import { boundaryOf } from '../../multipart/boundary.ts'
+import { MultipartReader } from '../../multipart/multipart-reader.ts'
+import type { Part } from '../../multipart/part.ts'
+import { type FileOutcome, Intake, type IntakeParts } from './intake.ts'
+
+/** Fields before the first file may take this much together while nobody knows yet whose upload it is. */
+const mostLeadingBytes = 16 * 1024
+const mostFieldBytes = 16 * 1024
+
+/** A `multipart/form-data` request as the edge of the Worker understood it. */
+export interface MultipartUpload {
+  body: RequestBody
+  /** The request's `Content-Type`, which holds the boundary. */
+  contentType: string | null
+  credential: Credential
+  /** The domain by host, header, query or credential; null when only the form can tell. */
+  domain: Domain | null
+  /** Finds the domain that a form field names; throws `domain-not-found`. */
+  findDomain(name: string): Promise<Domain>
+  /** What the services need for one domain. */
+  partsFor(domain: Domain): IntakeParts
+}
+
+/**
+ * Receives one or many files with their fields: stores each as it arrives, and accepts them all by one commit after the
+ * last byte. Throws a `Refusal` or a `MultipartError` when the request is refused as a whole; nothing is kept then.
+ */
+export async function receiveMultipart(request: MultipartUpload): Promise<{ domain: Domain; outcomes: FileOutcome[] }> {
+  return new MultipartReception(request).run()
+}
+
+class MultipartReception {
+  readonly #request: MultipartUpload
+  #domain: Domain | null = null
+  #intake: Intake | null = null
+  #metadata: Metadata = {}
+  #leadingBytes = 0
+
+  constructor(request: MultipartUpload) {
+    this.#request = request
+  }
+
+  async run(): Promise<{ domain: Domain; outcomes: FileOutcome[] }> {
+    const { body, contentType, domain } = this.#request
+    const boundary = boundaryOf(contentType)
+    if (domain) this.#admit(domain)
+    // Counting files is the policy's business, and it is known later than the limits of the form.
+    const reader = new MultipartReader(body, boundary, {
+      fieldBytes: mostFieldBytes,
+      files: 1000,
+      totalBytes: Number.MAX_SAFE_INTEGER,
+    })
+    try {
+      for (let part = await reader.next(); part !== null; part = await reader.next()) {
+        if (part.filename === undefined) await this.#field(part)
+        else await this.#file(part)
+      }
+      if (!this.#intake || !this.#domain) throw domainRequired('The form names no domain.')
+      if (this.#intake.count === 0)
+        throw new Refusal('no-file', 'The form has no file. Send at least one part with a filename.')
+      body.checkDigests()
+      return { domain: this.#domain, outcomes: await this.#intake.commit(this.#metadata) }
+    } catch (error) {
+      await this.#intake?.discard(error)
+      throw error
+    }
+  }
+
+  /** Everything that can be judged before a byte of a file is read. */
+  #admit(domain: Domain): void {
+    const { body, credential, partsFor } = this.#request
+    requireAccess(credential, 'upload', domain)
+    body.limitTo(domain.policy.maxRequestBytes)
+    this.#domain = domain
+    this.#intake = new Intake(
+      partsFor(domain),
+      domain,
+      credential.kind === 'key' ? credential.keyId : null,
+      'multipart',
+    )
+  }
+
+  async #field(part: Part): Promise<void> {
+    if (part.name === 'domain') return this.#domainField(await part.text())
+    if (part.name === 'metadata') {
+      const text = await part.text()
+      this.#metadata = parseMetadata(text)
+      return this.#countLeading(text.length)
+    }
+    // A field that nobody asked for. It may be of any size once the domain has said how large a request may be.
+    if (this.#domain) return part.skip()
+    return this.#countLeading((await part.text()).length)
+  }
+
+  async #domainField(name: string): Promise<void> {
+    const named = await this.#request.findDomain(name.trim())
+    if (this.#domain && this.#domain.id !== named.id) {
+      throw new Refusal(
+        'domain-conflict',
+        `The form field "domain" names "${named.slug}", but the request is for "${this.#domain.slug}".`,
+        {
+          facts: { field: named.slug, request: this.#domain.slug },
+        },
+      )
+    }
+    if (!this.#domain) this.#admit(named)
+  }
+
+  async #file(part: Part): Promise<void> {
+    const intake = this.#intake
+    if (!intake || !this.#domain) throw domainRequired('The form has a file before any field "domain".')
+    const { body } = this.#request
+    const { maxFilesPerRequest } = this.#domain.policy
+    if (part.filename === '') return requireNothingChosen(part)
+    if (intake.count >= maxFilesPerRequest) {
+      throw new Refusal('too-many-files', `This domain takes at most ${maxFilesPerRequest} files in one request.`, {
+        facts: { limit: maxFilesPerRequest },
+      })
+    }
+    await intake.take(part, {
+      filename: part.filename as string,
+      declaredType: essenceOf(part.contentType),
+      digests: parseDigestField('Content-Digest', part.headers.get('content-digest')),
+      atMostBytes: body.declaredBytes,
+      declaredBytes: null,
+    })
+  }
+
+  #countLeading(bytes: number): void {
+    this.#leadingBytes += bytes
+    if (!this.#domain && this.#leadingBytes > mostLeadingBytes) {
+      throw domainRequired(`The first ${mostLeadingBytes} bytes of the form name no domain.`)
+    }
+  }
+}
+
+function parseMetadata(text: string): Metadata {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new Refusal(
+      'metadata-invalid',
+      'The field "metadata" is not JSON. Send an object of strings, such as {"invoice":"4711"}.',
+    )
+  }
+  const result = metadataSchema.safeParse(value)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  const where = issue && issue.path.length > 0 ? ` at ${JSON.stringify(issue.path.join('.'))}` : ''
+  throw new Refusal(
+    'metadata-invalid',
+    `The field "metadata" is wrong${where}: ${issue?.message}. Send an object of strings, at most 2 KB.`,
+  )
+}
+
+function domainRequired(what: string): Refusal {
+  return new Refusal(
+    'domain-required',
+    `${what} Send the upload to the domain's own host, or name the domain by X-Upload-Domain, ?domain= or a field before the first file.`,
+  )
+}
+
+/** A browser sends an empty part without a name for a file input in which nobody chose a file. */
+async function requireNothingChosen(part: Part): Promise<void> {
+  const { end } = await part.fill(new ArrayBuffer(1), 0)
+  if (end > 0)
+    throw new Refusal('request-invalid', `The file in the field "${part.name}" has an empty filename. Give it a name.`)
+}

@@ -1,0 +1,23 @@
+import { Refusal } from '../core/errors.ts'
+import type { JobQueue, Log } from '../core/ports.ts'
+import type { UploadedFile } from '../core/uploaded-file.ts'
+import type { Database } from '../db/database.ts'
+import { reprocessFile } from '../db/uploaded-files/transition.ts'
+import { findUpload } from './find-upload.ts'
+import { publishJobs } from './publish-jobs.ts'
+
+/** Sends a finished file through processing again, as its next generation. Throws `status-conflict` while it is not finished. */
+export async function reprocessUpload(
+  parts: { db: Database; queue: JobQueue; log: Log; now(): number },
+  { domainId, id }: { domainId: string; id: string },
+): Promise<UploadedFile> {
+  const file = await findUpload(parts.db, { domainId, id })
+  const again = await reprocessFile(parts.db, file, parts.now())
+  if (!again) {
+    throw new Refusal('status-conflict', `Only a finished upload can be processed again; this one is ${file.status}.`, {
+      facts: { status: file.status },
+    })
+  }
+  await publishJobs(parts, [{ id, domainId, generation: again.generation, publish: 1 }])
+  return again
+}
