@@ -1,0 +1,74 @@
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { methodNotAllowed } from 'hono/method-not-allowed'
+import { requestId } from 'hono/request-id'
+import type { AppContext, AppEnv } from './context.ts'
+import { Refusal } from './core/errors.ts'
+import { buildDeps, type Deps } from './deps.ts'
+import { log } from './log.ts'
+import { credential } from './middleware/credential.ts'
+import { deps } from './middleware/deps.ts'
+import { domain } from './middleware/domain.ts'
+import { requestBody } from './middleware/request-body.ts'
+import { invalidRequest, problemDocument, toRefusal } from './problem.ts'
+import { contentRoutes } from './routes/content.ts'
+import { domainRoutes } from './routes/domains.ts'
+import { healthRoutes } from './routes/health.ts'
+import { internalJobRoutes } from './routes/internal-jobs.ts'
+import { openApiInfo } from './routes/openapi-info.ts'
+import { sendUploadRoutes } from './routes/send-upload.ts'
+import { uploadRoutes } from './routes/uploads.ts'
+
+/** The whole HTTP interface. `build` makes what a request works with; tests pass one of their own. */
+export function createApp(
+  build: (env: unknown, context: { waitUntil(promise: Promise<unknown>): void }) => Deps = buildDeps,
+) {
+  const app = new OpenAPIHono<AppEnv>({
+    defaultHook: (result) => {
+      if (!result.success) throw invalidRequest(result.target, result.error.issues)
+    },
+  })
+
+  app.use(requestId())
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }))
+  app.use(requestBody())
+  app.use(deps(build))
+  app.use('/v1/*', credential())
+  app.use('/v1/uploads', domain())
+  app.use('/v1/uploads/*', domain())
+
+  app.route('/', sendUploadRoutes)
+  app.route('/', uploadRoutes)
+  app.route('/', contentRoutes)
+  app.route('/', domainRoutes)
+  app.route('/', internalJobRoutes)
+  app.route('/', healthRoutes)
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
+  app.doc31('/openapi.json', openApiInfo)
+
+  app.notFound((c) =>
+    answer(c, new Refusal('route-not-found', 'There is nothing at this address. See /openapi.json for what there is.')),
+  )
+  app.onError((error, c) => answer(c, toRefusal(error)))
+  return app
+}
+
+function refuseMethod(c: AppContext, methods: string[]): Response {
+  c.header('Allow', methods.join(', '))
+  return answer(
+    c,
+    new Refusal('method-not-allowed', `${c.req.method} is not allowed here; ${methods.join(', ')} are.`, {
+      facts: { allow: methods },
+    }),
+  )
+}
+
+/** A refusal as the client sees it. What nobody expected is in the log, under the same request id. */
+function answer(c: AppContext, refusal: Refusal): Response {
+  const document = { ...problemDocument(refusal), requestId: c.var.requestId }
+  if (document.status >= 500)
+    log('error', 'request-failed', { requestId: c.var.requestId, code: refusal.code, error: refusal.cause ?? refusal })
+  if (document.status === 401) c.header('WWW-Authenticate', 'Bearer')
+  if (refusal.retryAfterSeconds !== undefined) c.header('Retry-After', String(refusal.retryAfterSeconds))
+  c.header('Content-Type', 'application/problem+json')
+  return c.body(JSON.stringify(document), document.status as 400)
+}

@@ -1,0 +1,60 @@
+import { z } from 'zod'
+import { Misconfigured } from './core/errors.ts'
+import { parseHost } from './core/host.ts'
+import type { Job } from './core/job.ts'
+
+const secret = z.string().min(1)
+
+/** What `npm run dev` uses as the administrator's token; it is refused everywhere else. */
+const developmentAdminToken = 'dev-admin-token'
+
+/** Everything the Worker is given from outside. `docs/configuration.md` describes each for operators. */
+const envSchema = z
+  .object({
+    BUCKET: z.custom<R2Bucket>((value) => typeof value === 'object' && value !== null, 'the R2 binding is missing'),
+    DB: z.custom<D1Database>((value) => typeof value === 'object' && value !== null, 'the D1 binding is missing'),
+    JOBS: z
+      .custom<Queue<Job>>((value) => typeof value === 'object' && value !== null, 'the Queues binding is missing')
+      .optional(),
+    /** `development` opens what a developer needs on his own machine; set by the scripts of this project and the tests. */
+    MODE: z.enum(['production', 'development']).default('production'),
+    /** The apex host: administration, and `<slug>.<BASE_DOMAIN>` for each domain. */
+    BASE_DOMAIN: z.string().transform((text, context) => {
+      const host = parseHost(text)
+      if (host === null) context.addIssue({ code: 'custom', message: 'is no hostname' })
+      return host ?? z.NEVER
+    }),
+    /** The administrator's bearer token. Without it nobody is administrator. */
+    ADMIN_TOKEN: z.string().min(12).optional(),
+    /** The origin at which QStash reaches this deployment. */
+    CALLBACK_URL: z.url({ protocol: /^https?$/ }).optional(),
+    QSTASH_TOKEN: secret.optional(),
+    QSTASH_URL: z.url().optional(),
+    QSTASH_CURRENT_SIGNING_KEY: secret.optional(),
+    QSTASH_NEXT_SIGNING_KEY: secret.optional(),
+  })
+  .superRefine((env, context) => {
+    const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
+    if (env.MODE === 'production' && env.ADMIN_TOKEN === developmentAdminToken)
+      refuse('ADMIN_TOKEN', 'is the one for development')
+    if (env.QSTASH_TOKEN) {
+      for (const name of ['CALLBACK_URL', 'QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY'] as const) {
+        if (!env[name]) refuse(name, 'is needed with QSTASH_TOKEN')
+      }
+    } else if (!env.JOBS) refuse('JOBS', 'or QSTASH_TOKEN is needed: there is no queue')
+  })
+
+export type Env = z.infer<typeof envSchema>
+
+let parsed: { from: unknown; env: Env } | undefined
+
+/** The environment, checked. It is the same object for an isolate's whole life, so it is checked once. */
+export function parseEnv(from: unknown): Env {
+  if (parsed && parsed.from === from) return parsed.env
+  const result = envSchema.safeParse(from)
+  if (!result.success) {
+    throw new Misconfigured(result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`).join('; '))
+  }
+  parsed = { from, env: result.data }
+  return result.data
+}

@@ -1,0 +1,77 @@
+import { createMiddleware } from 'hono/factory'
+import type { AppContext, AppEnv } from '../context.ts'
+import type { Domain } from '../core/domain.ts'
+import { Refusal } from '../core/errors.ts'
+import { type HostMeaning, meaningOfHost } from '../core/host.ts'
+
+/**
+ * Finds the domain a request is for: by its host, and on the apex host by `X-Upload-Domain`, `?domain=` or the
+ * credential. Two that disagree are a conflict, on any host. It stays null when nothing outside of the body names one.
+ */
+export function domain() {
+  return createMiddleware<AppEnv>(async function domain(c, next) {
+    const { directory } = c.var.deps
+    const meaning = hostMeaning(c)
+    c.set('isApex', meaning.kind === 'apex')
+    let found = await domainOfHost(c, meaning)
+    for (const name of [c.req.header('x-upload-domain'), c.req.query('domain')]) {
+      if (name === undefined) continue
+      const named = await directory.byClientText(name)
+      if (!named) throw domainNotFound(name)
+      if (found && found.id !== named.id) {
+        throw new Refusal(
+          'domain-conflict',
+          `The request names two domains, "${found.slug}" and "${named.slug}". Name one.`,
+          {
+            facts: { domains: [found.slug, named.slug] },
+          },
+        )
+      }
+      found = named
+    }
+    if (!found && c.var.credential.kind === 'key') found = await directory.byId(c.var.credential.domainId)
+    c.set('domain', found)
+    await next()
+  })
+}
+
+/** The domain, where a request can't do without one. */
+export function requireDomain(c: AppContext): Domain {
+  if (c.var.domain) return c.var.domain
+  throw new Refusal(
+    'domain-required',
+    'Send the request to the domain’s own host, or name the domain by X-Upload-Domain or ?domain=.',
+  )
+}
+
+/** The answer to a name that no domain has. */
+export function domainNotFound(name: string): Refusal {
+  return new Refusal('domain-not-found', `There is no domain "${name.slice(0, 100)}" here.`)
+}
+
+const loopback = /^(127\.0\.0\.1|\[::1\])(:\d+)?$/
+
+function hostMeaning(c: AppContext): HostMeaning {
+  const { host } = new URL(c.req.url)
+  const { env } = c.var.deps
+  if (env.MODE === 'development' && loopback.test(host)) return { kind: 'apex' }
+  return meaningOfHost(host, env.BASE_DOMAIN)
+}
+
+async function domainOfHost(c: AppContext, meaning: HostMeaning): Promise<Domain | null> {
+  const { directory } = c.var.deps
+  switch (meaning.kind) {
+    case 'apex':
+      return null
+    case 'slug':
+      return (await directory.bySlug(meaning.slug)) ?? refuse(meaning.slug)
+    case 'hostname':
+      return (await directory.byHostname(meaning.hostname)) ?? refuse(meaning.hostname)
+    case 'none':
+      return refuse(new URL(c.req.url).host)
+  }
+}
+
+function refuse(name: string): never {
+  throw domainNotFound(name)
+}

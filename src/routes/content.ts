@@ -1,0 +1,98 @@
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
+import { create as contentDisposition } from 'content-disposition'
+import type { AppContext, AppEnv } from '../context.ts'
+import { requireAccess } from '../core/access.ts'
+import { reprDigest } from '../core/digest.ts'
+import { Refusal } from '../core/errors.ts'
+import { isSafeInline } from '../core/media-type.ts'
+import type { UploadedFile } from '../core/uploaded-file.ts'
+import { requireDomain } from '../middleware/domain.ts'
+import { findUpload } from '../services/find-upload.ts'
+import { openContent, requireReadable } from '../services/read-content.ts'
+import { domainQuery, idParam, problemResponses } from './schemas.ts'
+
+const bytes = {
+  'application/octet-stream': { schema: { type: 'string', contentMediaType: 'application/octet-stream' } },
+} as const
+
+const content = createRoute({
+  method: 'get',
+  path: '/v1/uploads/{id}/content',
+  summary: 'The bytes of an upload',
+  description: 'Takes `Range` (one range), `If-Range`, `If-None-Match` and `If-Match`; the ETag is the SHA-256.',
+  request: { params: idParam, query: domainQuery },
+  responses: {
+    200: { description: 'All of it.', content: bytes },
+    206: { description: 'The range asked for.', content: bytes },
+    304: { description: 'The client has it already.' },
+    ...problemResponses(400, 401, 403, 404, 409, 410, 412, 416, 500),
+  },
+})
+
+/** Bytes out: `GET` and `HEAD /v1/uploads/{id}/content`. */
+export const contentRoutes = new OpenAPIHono<AppEnv>()
+contentRoutes.openapi(content, async (c) => {
+  const domain = requireDomain(c)
+  requireAccess(c.var.credential, 'read', domain)
+  const file = await findUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id: c.req.valid('param').id })
+  requireReadable(file, domain.policy)
+  const etag = `"${file.sha256}"`
+  for (const [name, value] of Object.entries(contentHeaders(file, etag, domain.policy.publicRead)))
+    c.header(name, value)
+  if (matchesNone(c, 'if-match', etag)) {
+    throw new Refusal('precondition-failed', 'The content is not the one that If-Match names.')
+  }
+  if (matches(c, 'if-none-match', etag)) return c.body(null, 304)
+  if (c.req.method === 'HEAD') {
+    c.header('Content-Length', String(file.size))
+    return c.body(null, 200)
+  }
+  const { body, range } = await openContent(c.var.deps.storageFor(domain), file, rangeHeader(c, etag))
+  if (range.kind === 'whole') {
+    c.header('Content-Length', String(file.size))
+    return c.body(body, 200)
+  }
+  c.header('Content-Length', String(range.length))
+  c.header('Content-Range', `bytes ${range.offset}-${range.offset + range.length - 1}/${file.size}`)
+  return c.body(body, 206)
+})
+
+/**
+ * The headers under which a stranger's bytes may be served from a host that has users: never sniffed, never run, and
+ * shown in place only when their type can't run anything.
+ */
+function contentHeaders(file: UploadedFile, etag: string, isPublic: boolean): Record<string, string> {
+  const inline = isSafeInline(file.type)
+  return {
+    'Content-Type': file.type === 'text/plain' ? 'text/plain; charset=utf-8' : file.type,
+    'Content-Disposition': contentDisposition(file.filename, { type: inline ? 'inline' : 'attachment' }),
+    'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    'X-Content-Type-Options': 'nosniff',
+    'Cross-Origin-Resource-Policy': isPublic ? 'cross-origin' : 'same-site',
+    'Accept-Ranges': 'bytes',
+    ETag: etag,
+    'Last-Modified': new Date(file.createdAt).toUTCString(),
+    'Repr-Digest': reprDigest(file.sha256),
+    // The bytes of an id never change, but it may be deleted: a cache asks again each time.
+    'Cache-Control': `${isPublic ? 'public' : 'private'}, no-cache`,
+  }
+}
+
+/** A range counts only for the content that the client has begun to fetch (RFC 9110 §13.1.5). */
+function rangeHeader(c: AppContext, etag: string): string | undefined {
+  const condition = c.req.header('if-range')
+  return condition === undefined || condition === etag ? c.req.header('range') : undefined
+}
+
+/** Whether a list of entity tags names this one; a weak tag never comes from here, but compares alike (§8.8.3.2). */
+function matches(c: AppContext, name: string, etag: string): boolean {
+  const tags = c.req
+    .header(name)
+    ?.split(',')
+    .map((tag) => tag.trim().replace(/^W\//, ''))
+  return tags !== undefined && (tags.includes('*') || tags.includes(etag))
+}
+
+function matchesNone(c: AppContext, name: string, etag: string): boolean {
+  return c.req.header(name) !== undefined && !matches(c, name, etag)
+}

@@ -1,0 +1,13 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import type { AppEnv } from '../context.ts'
+
+const health = createRoute({
+  method: 'get',
+  path: '/healthz',
+  summary: 'Whether the Worker is up and configured',
+  responses: {
+    200: { description: 'It is.', content: { 'application/json': { schema: z.object({ ok: z.literal(true) }) } } },
+  },
+})
+
+export const healthRoutes = new OpenAPIHono<AppEnv>().openapi(health, (c) => c.json({ ok: true as const }, 200))

@@ -1,0 +1,104 @@
+import { z } from '@hono/zod-openapi'
+import { errorCodes } from '../core/errors.ts'
+import { fileStatuses } from '../core/status.ts'
+
+/** The shapes that answers share; `/openapi.json` names each as a component. */
+
+export const problemSchema = z
+  .looseObject({
+    type: z.string().describe('A URN that names the code.'),
+    title: z.string(),
+    status: z.int(),
+    code: z.enum(errorCodes),
+    detail: z.string().describe('What was wrong, where, and what to do.'),
+    requestId: z.string(),
+  })
+  .openapi('Problem', {
+    description: 'RFC 9457 problem details. Facts such as `limit` and `value` stand beside the named members.',
+  })
+
+export const failureSchema = z
+  .object({ code: z.string(), detail: z.string() })
+  .nullable()
+  .describe('Why processing failed, or null.')
+
+const time = z.iso.datetime()
+
+export const stepSchema = z
+  .object({
+    name: z.string(),
+    status: z.enum(['waiting', 'complete']),
+    attempt: z.int().nullable(),
+    durationMs: z.int().nullable(),
+    result: z.record(z.string(), z.unknown()).nullable().describe('What the step found.'),
+  })
+  .openapi('Step')
+
+export const uploadSchema = z
+  .object({
+    id: z.uuid(),
+    domain: z.string().describe('The slug of the domain.'),
+    filename: z.string(),
+    type: z.string().describe('The media type that the bytes show.'),
+    declaredType: z.string().nullable().describe('The media type that the client declared.'),
+    size: z.int().describe('Bytes.'),
+    sha256: z.string().describe('Hexadecimal; empty while the file is uploading.'),
+    status: z.enum(fileStatuses),
+    failure: failureSchema,
+    metadata: z.record(z.string(), z.string()),
+    protocol: z.enum(['multipart', 'raw']),
+    generation: z.int().describe('The pass through processing; reprocessing starts the next.'),
+    attempts: z.int(),
+    lastEvent: z.int().describe('The number of the newest event of this file.'),
+    createdAt: time,
+    updatedAt: time,
+    completedAt: time.nullable(),
+    links: z.object({ self: z.url(), status: z.url(), content: z.url() }),
+  })
+  .openapi('Upload')
+
+export const uploadDetailSchema = uploadSchema.extend({ steps: z.array(stepSchema) }).openapi('UploadDetail')
+
+export const statusSchema = z
+  .object({
+    id: z.uuid(),
+    status: z.enum(fileStatuses),
+    failure: failureSchema,
+    steps: z.array(stepSchema.pick({ name: true, status: true })),
+    generation: z.int(),
+    attempts: z.int(),
+    lastEvent: z.int(),
+    createdAt: time,
+    updatedAt: time,
+    completedAt: time.nullable(),
+  })
+  .openapi('UploadStatus')
+
+export const resultsSchema = z
+  .object({
+    results: z
+      .array(z.union([z.object({ upload: uploadSchema }), z.object({ filename: z.string(), problem: problemSchema })]))
+      .describe('One entry a file, in the order sent.'),
+  })
+  .openapi('UploadResults')
+
+export const idParam = z.object({
+  id: z
+    .string()
+    .max(100)
+    .openapi({ param: { name: 'id', in: 'path' } }),
+})
+
+/** Where a request may name its domain; both are read by the domain middleware. */
+export const domainQuery = z.object({
+  domain: z.string().optional().describe('The domain, on the apex host: a slug or a hostname.'),
+})
+
+/** The part of a route's description that every route has: the problems it answers with. */
+export function problemResponses<Statuses extends readonly number[]>(...statuses: Statuses) {
+  const response = {
+    description: 'The request was refused.',
+    content: { 'application/problem+json': { schema: problemSchema } },
+  }
+  return Object.fromEntries(statuses.map((status) => [status, response])) as Record<Statuses[number], typeof response>
+}

@@ -1,0 +1,151 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import type { AppContext, AppEnv } from '../context.ts'
+import { digestAlgorithms, joinDigests, parseDigestField, reprDigest } from '../core/digest.ts'
+import type { Domain } from '../core/domain.ts'
+import { Refusal } from '../core/errors.ts'
+import { cleanFilename } from '../core/filename.ts'
+import { essenceOf } from '../core/media-type.ts'
+import type { UploadedFile } from '../core/uploaded-file.ts'
+import { domainNotFound, requireDomain } from '../middleware/domain.ts'
+import { problemDocument } from '../problem.ts'
+import type { FileOutcome, IntakeParts } from '../services/receive/intake.ts'
+import { receiveMultipart } from '../services/receive/receive-multipart.ts'
+import { receiveRaw } from '../services/receive/receive-raw.ts'
+import { domainQuery, problemResponses, resultsSchema, uploadSchema } from './schemas.ts'
+import { serialiseUpload, uploadUrl } from './serialise-upload.ts'
+
+const uploadHeaders = z.object({
+  'x-upload-domain': z.string().optional().describe('The domain, on the apex host: a slug or a hostname.'),
+  'content-digest': z
+    .string()
+    .optional()
+    .describe(`RFC 9530, ${digestAlgorithms.join(' or ')}, of the request body.`),
+  'repr-digest': z.string().optional().describe('RFC 9530; for an upload the same as Content-Digest.'),
+})
+
+const sendForm = createRoute({
+  method: 'post',
+  path: '/v1/uploads',
+  summary: 'Upload one or many files as a form',
+  description:
+    'Files are the parts with a filename, under any field name. Optional fields: `domain` (before the first file, on the apex host) and `metadata` (a JSON object of strings, at most 2 KB, for every file of the request). One request is one commit: a body that breaks off stores nothing.',
+  request: {
+    query: domainQuery,
+    headers: uploadHeaders,
+    body: {
+      required: true,
+      // A plain schema: the body is streamed, and must never be parsed by a validator.
+      content: {
+        'multipart/form-data': {
+          schema: {
+            type: 'object',
+            properties: {
+              domain: { type: 'string' },
+              metadata: { type: 'string', contentMediaType: 'application/json' },
+              file: { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } },
+            },
+          },
+        },
+      },
+    },
+  },
+  responses: {
+    202: { description: 'Every file was accepted.', content: { 'application/json': { schema: resultsSchema } } },
+    207: {
+      description: 'Some of the files were accepted.',
+      content: { 'application/json': { schema: resultsSchema } },
+    },
+    ...problemResponses(400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503),
+  },
+})
+
+const sendRaw = createRoute({
+  method: 'put',
+  path: '/v1/uploads/{filename}',
+  summary: 'Upload one file as the body',
+  request: {
+    params: z.object({ filename: z.string().openapi({ param: { name: 'filename', in: 'path' } }) }),
+    query: domainQuery,
+    headers: uploadHeaders,
+    body: {
+      required: true,
+      content: { '*/*': { schema: { type: 'string', contentMediaType: 'application/octet-stream' } } },
+    },
+  },
+  responses: {
+    202: { description: 'The file was accepted.', content: { 'application/json': { schema: uploadSchema } } },
+    ...problemResponses(400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503),
+  },
+})
+
+/** Bytes in: `POST /v1/uploads` and `PUT /v1/uploads/{filename}`. */
+export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
+  .openapi(sendForm, async (c) => {
+    const { body, credential, domain, deps } = c.var
+    body.expectDigests(requestDigests(c))
+    const received = await receiveMultipart({
+      body,
+      contentType: c.req.header('content-type') ?? null,
+      credential,
+      domain,
+      findDomain: async (name) => (await deps.directory.byClientText(name)) ?? refuse(name),
+      partsFor: (target) => intakeParts(c, target),
+    })
+    const outcomes = received.outcomes.map((outcome) => serialiseOutcome(c, received.domain, outcome))
+    const accepted = received.outcomes.flatMap((outcome) => ('upload' in outcome ? [outcome.upload] : []))
+    const [only] = accepted
+    if (!only) throw allRefused(received.outcomes, outcomes)
+    if (outcomes.length === 1) nameUpload(c, received.domain, only)
+    return c.json({ results: outcomes }, accepted.length === outcomes.length ? 202 : 207)
+  })
+  .openapi(sendRaw, async (c) => {
+    const domain = requireDomain(c)
+    const upload = await receiveRaw(
+      {
+        body: c.var.body,
+        credential: c.var.credential,
+        domain,
+        filename: cleanFilename(c.req.param('filename')),
+        declaredType: essenceOf(c.req.header('content-type')),
+        digests: requestDigests(c),
+      },
+      intakeParts(c, domain),
+    )
+    nameUpload(c, domain, upload)
+    return c.json(serialiseUpload(c, domain, upload), 202)
+  })
+
+function intakeParts(c: AppContext, domain: Domain): IntakeParts {
+  const { databaseFor, storageFor, pool, queue, now, log, defer } = c.var.deps
+  return { db: databaseFor(domain), storage: storageFor(domain), pool, queue, now, log, defer }
+}
+
+/** What the request's digest fields promise of its body. */
+function requestDigests(c: AppContext) {
+  return joinDigests(
+    parseDigestField('Content-Digest', c.req.header('content-digest')),
+    parseDigestField('Repr-Digest', c.req.header('repr-digest')),
+  )
+}
+
+function serialiseOutcome(c: AppContext, domain: Domain, outcome: FileOutcome) {
+  if ('upload' in outcome) return { upload: serialiseUpload(c, domain, outcome.upload) }
+  const { filename, refusal } = outcome
+  return { filename, problem: { ...problemDocument(refusal), requestId: c.var.requestId } }
+}
+
+/** When no file was accepted, the answer is the first file's problem, with every file's own beside it. */
+function allRefused(outcomes: readonly FileOutcome[], results: readonly unknown[]): Refusal {
+  const [first] = outcomes.flatMap((outcome) => ('refusal' in outcome ? [outcome.refusal] : []))
+  return new Refusal(first?.code ?? 'no-file', first?.message ?? '', { facts: { ...first?.facts, results } })
+}
+
+/** The headers of an answer about one upload: where it is, and what was received (RFC 9530 §3). */
+function nameUpload(c: AppContext, domain: Domain, upload: UploadedFile): void {
+  c.header('Location', uploadUrl(c, domain, upload.id))
+  c.header('Repr-Digest', reprDigest(upload.sha256))
+}
+
+function refuse(name: string): never {
+  throw domainNotFound(name)
+}
