@@ -2,7 +2,7 @@ import { createApp } from './app.ts'
 import { buildDeps } from './deps.ts'
 import { consumeBatch } from './queue/cloudflare.ts'
 import { reconcile } from './services/reconcile.ts'
-import { runJob } from './services/run-job.ts'
+import { noteDeadJob, runJob } from './services/run-job.ts'
 
 const app = createApp()
 
@@ -12,8 +12,10 @@ export default {
 
   async queue(batch, env, context) {
     const deps = buildDeps(env, context)
+    // What the queue itself has given up arrives on a second queue, whose name ends in "-dead".
+    const take = batch.queue.endsWith('-dead') ? noteDeadJob : runJob
     await consumeBatch(batch, async (message) => {
-      await runJob(deps, message)
+      await take(deps, message)
     })
   },
 

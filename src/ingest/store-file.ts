@@ -20,9 +20,10 @@ export interface LargeFileClaim {
   abandon(r2UploadId: string): Promise<void>
 }
 
+/** Every file begins in a buffer of this size, or in a smaller one when it can't be larger. */
 const firstBufferBytes = 64 * 1024
-/** A file that is known to be small gets all its memory at once, and one byte to see its end in. */
-const knownSmallBytes = 1024 * 1024
+/** A file that is known to be no larger than this gets all its memory at once. */
+const knownSmallBytes = 256 * 1024
 
 /**
  * Reads a file from its source once, examines it on the way, and writes it to R2: by a single `put` when it fits one
@@ -35,14 +36,16 @@ export async function storeFile(
   { storage, pool, claim }: { storage: ObjectStorage; pool: BufferPool; claim: LargeFileClaim },
 ): Promise<Findings> {
   const examination = new Examination(file)
-  const partBytes = partBytesFor(Math.min(file.atMostBytes ?? Number.POSITIVE_INFINITY, file.policy.maxFileBytes))
-  const known = file.atMostBytes !== null && file.atMostBytes < knownSmallBytes
-  let buffer = await pool.lend(known ? (file.atMostBytes as number) + 1 : firstBufferBytes)
+  const atMostBytes = Math.min(file.atMostBytes ?? Number.POSITIVE_INFINITY, file.policy.maxFileBytes)
+  const partBytes = partBytesFor(atMostBytes)
+  // One byte more than the file can have is room to see its end in.
+  const enoughBytes = Math.min(atMostBytes + 1, partBytes)
+  let buffer = await pool.lend(enoughBytes <= knownSmallBytes ? enoughBytes : firstBufferBytes)
   try {
     let filled = await fillUp(source, buffer, 0, examination)
     await examination.judgeHead(new Uint8Array(buffer.memory, 0, Math.min(filled.end, sniffBytes)))
-    if (!filled.done) {
-      buffer = await pool.grow(buffer, partBytes)
+    while (!filled.done && buffer.size < partBytes) {
+      buffer = await pool.grow(buffer, buffer.size < enoughBytes ? enoughBytes : partBytes)
       filled = await fillUp(source, buffer, filled.end, examination)
     }
     if (filled.done) {
