@@ -16,7 +16,12 @@ export default defineConfig({
           cloudflareTest(async () => ({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
-              bindings: { ...testVars, TEST_MIGRATIONS: await readD1Migrations('./migrations') },
+              bindings: {
+                ...testVars,
+                TEST_MIGRATIONS: await readD1Migrations('./migrations'),
+                // How many mutated bodies the fuzzer makes; empty is its own small number.
+                FUZZ_COUNT: process.env.FUZZ_COUNT ?? (process.env.STEVEDORE_TEST_FULL ? '200000' : ''),
+              },
             },
           })),
         ],
