@@ -1,0 +1,233 @@
+import { FlowControlCounter } from './flow-control.ts'
+import { type Callback, type Message, type MessageKind, parsePublish } from './message.ts'
+import { type Answer, callbackBody, type DeadLetter, type EventState, type MessageEvent } from './message-views.ts'
+import { defaultRetryDelayMs, evaluateRetryDelayMs, requestedRetryDelayMs } from './retry-delay.ts'
+
+/** Sends one signed attempt and gives its answer; never rejects. */
+export type SendAttempt = (message: Message, retried: number) => Promise<Answer>
+
+/** One attempt that has ended. */
+export type Delivery = {
+  messageId: string
+  kind: MessageKind
+  /** The message that a callback reports on. */
+  sourceMessageId: string | undefined
+  url: string
+  body: string
+  retried: number
+  /** 0 when the destination gave no answer; `error` then says why. */
+  status: number
+  error: string | undefined
+  /** Made by `deliverAgain`, not by the message's own schedule. */
+  duplicate: boolean
+  startedAt: number
+  endedAt: number
+}
+
+type Track = { message: Message; retried: number; done: boolean }
+
+/** The longest delay that setTimeout takes; a longer one would fire at once. */
+const maxTimerMs = 2 ** 31 - 1
+
+/** Schedules, delivers, retries and buries messages, as QStash does between a publish and its outcome. */
+export class DeliverySchedule {
+  readonly deliveries: Delivery[] = []
+  readonly deadLetters: DeadLetter[] = []
+  readonly events: MessageEvent[] = []
+  readonly #tracks = new Map<string, Track>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #flowControl = new FlowControlCounter()
+  readonly #send: SendAttempt
+  readonly #timeScale: number
+  readonly #onChange: () => void
+  #due: Track[] = []
+  #nextWake = Number.POSITIVE_INFINITY
+  #duplicatesInFlight = 0
+  #paused = false
+  #closed = false
+
+  /** `timeScale` multiplies every delay; `onChange` runs whenever a message, an attempt or an outcome is added. */
+  constructor(send: SendAttempt, timeScale: number, onChange: () => void) {
+    this.#send = send
+    this.#timeScale = timeScale
+    this.#onChange = onChange
+  }
+
+  /** Whether every message has had its outcome, and none is scheduled, waiting or in flight. */
+  get idle(): boolean {
+    return this.#duplicatesInFlight === 0 && [...this.#tracks.values()].every((track) => track.done)
+  }
+
+  /** Accepts a message for delivery at its `notBefore`. */
+  add(message: Message): void {
+    const track = { message, retried: 0, done: false }
+    this.#tracks.set(message.messageId, track)
+    this.#record('CREATED', message, { nextDeliveryTime: message.notBefore })
+    this.#schedule(track, message.notBefore - Date.now())
+    this.#onChange()
+  }
+
+  /** The message while it is undelivered; QStash forgets a message with its outcome. */
+  pending(messageId: string): Message | undefined {
+    const track = this.#tracks.get(messageId)
+    return track && !track.done ? track.message : undefined
+  }
+
+  /** Delivers a message once more, at once and whatever became of it, as at-least-once delivery may. */
+  async deliverAgain(messageId: string): Promise<Delivery> {
+    const track = this.#tracks.get(messageId)
+    if (!track) throw new Error(`no message ${messageId} was published`)
+    this.#duplicatesInFlight++
+    try {
+      return (await this.#attempt(track, true)).delivery
+    } finally {
+      this.#duplicatesInFlight--
+      this.#onChange()
+    }
+  }
+
+  /** Holds back what becomes due; attempts in flight go on. */
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    this.#paused = false
+    this.#startDue()
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+  }
+
+  #after(delayMs: number, run: () => void): void {
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer)
+        run()
+      },
+      Math.min(Math.max(0, delayMs), maxTimerMs),
+    )
+    this.#timers.add(timer)
+  }
+
+  #schedule(track: Track, delayMs: number): void {
+    this.#after(delayMs * this.#timeScale, () => {
+      this.#due.push(track)
+      this.#startDue()
+    })
+  }
+
+  #startDue(): void {
+    if (this.#paused || this.#closed) return
+    const due = this.#due
+    this.#due = []
+    for (const track of due) {
+      const admission = this.#flowControl.admit(track.message.flowControl, Date.now(), this.#timeScale)
+      if (admission.start) {
+        void this.#deliver(track)
+        continue
+      }
+      this.#due.push(track)
+      if (admission.retryAt !== undefined) this.#wakeAt(admission.retryAt)
+    }
+  }
+
+  /** One timer serves all that wait for a rate: a timer each would multiply at every period. */
+  #wakeAt(time: number): void {
+    if (time >= this.#nextWake) return
+    this.#nextWake = time
+    this.#after(time - Date.now(), () => {
+      this.#nextWake = Number.POSITIVE_INFINITY
+      this.#startDue()
+    })
+  }
+
+  async #deliver(track: Track): Promise<void> {
+    const { message } = track
+    this.#record('ACTIVE', message)
+    const { answer } = await this.#attempt(track, false)
+    this.#flowControl.release(message.flowControl)
+    if (this.#closed) return
+    this.#settle(track, answer)
+    this.#startDue()
+    this.#onChange()
+  }
+
+  async #attempt(track: Track, duplicate: boolean): Promise<{ delivery: Delivery; answer: Answer }> {
+    const { message, retried } = track
+    const startedAt = Date.now()
+    const answer = await this.#send(message, retried)
+    const delivery: Delivery = {
+      messageId: message.messageId,
+      kind: message.kind,
+      sourceMessageId: message.sourceMessageId,
+      url: message.url,
+      body: message.body.toString('utf8'),
+      retried,
+      status: answer.status,
+      error: answer.error,
+      duplicate,
+      startedAt,
+      endedAt: Date.now(),
+    }
+    this.deliveries.push(delivery)
+    return { delivery, answer }
+  }
+
+  #settle(track: Track, answer: Answer): void {
+    const { message, retried } = track
+    if (answer.status >= 200 && answer.status < 300) {
+      track.done = true
+      this.#record('DELIVERED', message)
+      this.#call(message.callback, 'callback', message, callbackBody(message, retried, answer))
+      return
+    }
+    this.#record('ERROR', message, { answer })
+    this.#call(message.callback, 'callback', message, callbackBody(message, retried, answer))
+    if (retried < message.maxRetries && !isNonRetryable(answer)) {
+      const delayMs = retryDelayMs(message, retried, answer)
+      track.retried++
+      this.#record('RETRY', message, { nextDeliveryTime: Date.now() + delayMs })
+      this.#schedule(track, delayMs)
+      return
+    }
+    track.done = true
+    this.#bury(message, retried, answer)
+  }
+
+  #bury(message: Message, retried: number, answer: Answer): void {
+    const dlqId = `${Date.now()}-${this.deadLetters.length}`
+    this.deadLetters.push({ dlqId, message, retried, answer })
+    this.#record('FAILED', message, { answer })
+    this.#call(message.failureCallback, 'failure-callback', message, callbackBody(message, retried, answer, dlqId))
+  }
+
+  /** Publishes a callback as a message of its own, with the source message's retries unless it has its own. */
+  #call(callback: Callback | undefined, kind: MessageKind, source: Message, body: Buffer): void {
+    if (!callback) return
+    const headers = new Map([
+      ['content-type', 'application/json'],
+      ['upstash-retries', String(source.maxRetries)],
+      ...callback.headers,
+    ])
+    const { callerIp, messageId: sourceMessageId } = source
+    this.add(parsePublish({ destination: callback.url, headers, body, callerIp, kind, sourceMessageId }, Date.now()))
+  }
+
+  #record(state: EventState, message: Message, more: Partial<MessageEvent> = {}): void {
+    this.events.push({ time: Date.now(), state, message, nextDeliveryTime: undefined, answer: undefined, ...more })
+  }
+}
+
+function isNonRetryable({ status, headers }: Answer): boolean {
+  return status === 489 && headers.get('upstash-nonretryable-error') === 'true'
+}
+
+function retryDelayMs(message: Message, retried: number, answer: Answer): number {
+  const requested = requestedRetryDelayMs(answer.headers, Date.now())
+  if (requested !== undefined) return requested
+  const expression = message.retryDelayExpression
+  return expression === undefined ? defaultRetryDelayMs(retried + 1) : evaluateRetryDelayMs(expression, retried)
+}
