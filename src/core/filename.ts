@@ -3,7 +3,7 @@ const maxFilenameBytes = 255
 
 /** C0 and C1 controls, DEL, and the characters that reorder text: none belongs in a name, each has been used to deceive. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
-const unsafeCharacters = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+const unsafeCharacters = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g
 
 /**
  * The name under which a file is kept and given back: its last path segment (RFC 7578 §4.2: a path is not to be

@@ -18,6 +18,17 @@ const aliases: ReadonlyMap<string, string> = new Map([
   ['audio/x-mp3', 'audio/mpeg'],
   ['audio/wave', 'audio/wav'],
   ['audio/x-wav', 'audio/wav'],
+  ['audio/m4a', 'audio/x-m4a'],
+  ['audio/mp4a-latm', 'audio/x-m4a'],
+  ['application/mp4', 'video/mp4'],
+  ['image/psd', 'image/vnd.adobe.photoshop'],
+  ['image/x-photoshop', 'image/vnd.adobe.photoshop'],
+  ['image/x-psd', 'image/vnd.adobe.photoshop'],
+  ['application/x-photoshop', 'image/vnd.adobe.photoshop'],
+  ['image/x-eps', 'application/eps'],
+  ['application/ics', 'text/calendar'],
+  ['application/x-java-archive', 'application/java-archive'],
+  ['application/x-bzip', 'application/x-bzip2'],
   ['audio/vnd.wave', 'audio/wav'],
   ['audio/x-flac', 'audio/flac'],
   ['audio/x-aiff', 'audio/aiff'],
@@ -45,71 +56,159 @@ const families: readonly { container?: string; members: RegExp }[] = [
   {
     container: 'application/zip',
     members:
-      /^application\/(zip|java-archive|x-xpinstall|epub\+zip|vnd\.(openxmlformats-officedocument|oasis\.opendocument|android\.package-archive|google-earth\.kmz|ms-(word|excel|powerpoint)\.).*)$|^model\/3mf$|\+zip$/,
+      /^application\/(zip|java-archive|x-xpinstall|epub\+zip|x-cbz|x-iwork-.*|vnd\.(openxmlformats-officedocument|oasis\.opendocument|android\.package-archive|google-earth\.kmz|apple\.|ms-(word|excel|powerpoint|visio|xpsdocument)).*)$|^model\/3mf$|\+zip$/,
   },
-  { container: 'application/xml', members: /^application\/(xml|x-plist)$|\+xml$|^text\/(html|xsl)$/ },
+  {
+    container: 'application/xml',
+    members: /^application\/(xml|x-plist)$|\+xml$|^text\/(html|xsl)$/,
+  },
   {
     container: 'application/gzip',
-    members: /^application\/(gzip|x-tar|x-gtar|x-tgz|x-compressed(-tar)?)$|^image\/svg\+xml$|\+gzip$/,
+    members: /^application\/(gzip|x-tar|x-gtar|x-tgz|x-compressed(-tar)?)$|\+gzip$/,
   },
+  // Microsoft's compound file holds the old Office formats, and the new ones when they are encrypted.
   {
     container: 'application/x-cfb',
-    members: /^application\/(x-cfb|x-msi|msword|vnd\.visio|vnd\.ms-(excel|powerpoint|outlook|project|office))$/,
+    members:
+      /^application\/(x-cfb|x-msi|x-ole-storage|msword|vnd\.visio|vnd\.openxmlformats-officedocument\..*|vnd\.ms-(excel|powerpoint|outlook|project|office|word).*)$/,
   },
   { container: 'video/mp4', members: /^(video|audio)\/(mp4|x-m4[abpv])$/ },
-  { members: /^(video|audio)\/(mp4|x-m4[abpv]|quicktime|3gpp2?)$|^image\/(heic|heif|avif)(-sequence)?$/ },
+  { container: 'video/3gpp', members: /^(video|audio)\/3gpp2?$/ },
+  {
+    members: /^(video|audio)\/(mp4|x-m4[abpv]|quicktime|3gpp2?)$|^image\/(heic|heif|avif)(-sequence)?$/,
+  },
   { container: 'video/webm', members: /^(video|audio)\/webm$/ },
   { members: /^(video|audio)\/(webm|matroska|x-matroska)$/ },
-  { members: /^(video|audio|application)\/ogg$|^audio\/(opus|vorbis|x-speex)$/ },
-  { members: /^image\/(tiff|dng|x-(canon-cr[23]|nikon-nef|sony-arw|adobe-dng|panasonic-rw2|olympus-orf))$/ },
+  {
+    members: /^(video|audio|application)\/ogg$|^audio\/(opus|vorbis|x-speex)$/,
+  },
+  {
+    members: /^image\/(tiff|dng|x-(canon-cr[23]|nikon-nef|sony-arw|adobe-dng|panasonic-rw2|olympus-orf))$/,
+  },
   { members: /^image\/a?png$/ },
-  { members: /^application\/(pdf|illustrator|postscript|eps)$/ },
-  { members: /^(audio|video)\/(mpeg|mp2t|MP[12][SP])$/ },
-  { members: /^(audio|video|application)\/(x-ms-asf|vnd\.ms-asf|x-ms-wm[av])$/ },
+  {
+    members: /^application\/(pdf|illustrator|vnd\.adobe\.illustrator|postscript|eps)$/,
+  },
+  { members: /^(audio|video)\/(mpeg|mp2t|mp[12][sp])$/ },
+  {
+    members: /^(audio|video|application)\/(x-ms-asf|vnd\.ms-asf|x-ms-wm[av])$/,
+  },
+  { members: /^application\/(rtf|msword)$/ },
 ]
 
 const textTypes =
-  /^text\/|^application\/(json|xml|javascript|ecmascript|x-javascript|ld\+json|x-ndjson|jsonl|yaml|x-yaml|toml|sql|graphql|x-sh|x-httpd-php|x-plist|typescript|rtf|postscript)$|\+(json|xml|yaml)$/
+  /^text\/|^application\/(json|xml|javascript|ecmascript|x-javascript|ld\+json|x-ndjson|jsonl|yaml|x-yaml|toml|sql|graphql|x-sh|x-httpd-php|x-plist|typescript|rtf|postscript|eps|pgp-encrypted|x-ms-regedit)$|\+(json|xml|yaml)$/
 
 /** Types that a browser would run. */
 const activeTypes =
   /^text\/(html|xsl|(x-)?(javascript|ecmascript|jscript|livescript))$|^application\/((x-)?(javascript|ecmascript)|xml)$|\+xml$/
 
-export type TypeVerdict = { ok: true; type: string } | { ok: false; detected: string }
+/** Types that the detector knows in some of their forms only, so that not being detected proves nothing. */
+const partlyRecognisable =
+  /^(model\/stl|application\/(x-apple-diskimage|pdf|x-plist|x-msdownload)|audio\/(mpeg|aac)|video\/mp2t)$/
+
+/**
+ * `type` is what the file is. `isConfirmed` is false when nothing but the client's word speaks for it: then it matches
+ * a policy's exact type, and no group such as `image/*`.
+ */
+export type TypeVerdict = { ok: true; type: string; isConfirmed: boolean } | { ok: false; detected: string }
+
+/** What bytes are when nothing was detected: text in UTF-8, text in another encoding, or neither. */
+export type TextKind = 'utf-8' | 'other' | null
 
 /**
  * Decides what a file is. The bytes decide: `detected` is what its first bytes show (null when they show nothing), and
- * `isText` whether they are UTF-8 text so far. `declared` is the client's claim, refused when the bytes contradict it;
- * no type and `application/octet-stream` claim nothing. `isRecognisable` tells whether the detector knows a type, so
- * that a declared `image/png` without PNG's first bytes is a contradiction, and a type that nobody can check is not.
+ * `text` what kind of text they are so far; an empty file counts as UTF-8. `declared` is the client's claim, refused
+ * when the bytes contradict it; no type and `application/octet-stream` claim nothing. `isRecognisable` tells whether
+ * the detector knows a type, so that a declared `image/png` without PNG's first bytes is a contradiction.
  */
 export function judgeType(file: {
   declared: string | null
   detected: string | null
-  isText: boolean
+  text: TextKind
+  isEmpty: boolean
   isRecognisable: (type: string) => boolean
 }): TypeVerdict {
-  const { declared, detected, isText } = file
-  if (declared === null || declared === 'application/octet-stream') {
-    return { ok: true, type: detected ?? (isText ? 'text/plain' : 'application/octet-stream') }
+  const { text } = file
+  const declared = claimOf(file.declared, text)
+  const detected = trustedDetection(file.detected, text)
+  const unnamed = text === 'utf-8' && !file.isEmpty ? 'text/plain' : 'application/octet-stream'
+  if (declared === null) return confirmed(detected ?? unnamed)
+  if (detected !== null) return judgeAgainst(detected, declared, text !== null, file.isRecognisable)
+  if (textTypes.test(declared)) {
+    // An active type must be what it says; other text is often older than UTF-8.
+    const isThatText = text === 'utf-8' || (text === 'other' && !activeTypes.test(declared))
+    if (isThatText) return confirmed(declared)
+    return partlyRecognisable.test(declared) ? unconfirmed(declared) : { ok: false, detected: unnamed }
   }
-  if (detected !== null) {
-    if (declared === detected) return { ok: true, type: detected }
-    for (const family of families) {
-      if (family.members.test(declared) && family.members.test(detected)) {
-        return { ok: true, type: family.container === detected ? declared : detected }
-      }
-    }
-    // XML, calendars, subtitles … are text as well: a client may call them plain text, which makes them no more than that.
-    if (isText && textTypes.test(detected) && textTypes.test(declared) && !activeTypes.test(declared)) {
-      return { ok: true, type: declared }
-    }
-    return { ok: false, detected }
+  if (isDetectable(declared, file.isRecognisable)) return { ok: false, detected: unnamed }
+  return unconfirmed(declared)
+}
+
+/** What a client really says by its type. */
+function claimOf(declared: string | null, text: TextKind): string | null {
+  switch (declared) {
+    case 'application/octet-stream':
+    // What curl and some libraries send with any body.
+    case 'application/x-www-form-urlencoded':
+      return null
+    // What Windows with Excel calls a .csv.
+    case 'application/vnd.ms-excel':
+      return text === null ? declared : 'text/csv'
+    // What browsers call TypeScript's .ts.
+    case 'video/mp2t':
+      return text === null ? declared : 'text/plain'
+    default:
+      return declared
   }
-  if (textTypes.test(declared))
-    return isText ? { ok: true, type: declared } : { ok: false, detected: 'application/octet-stream' }
-  if (file.isRecognisable(declared)) return { ok: false, detected: isText ? 'text/plain' : 'application/octet-stream' }
-  return { ok: true, type: declared }
+}
+
+/**
+ * Some formats begin with a few letters that a text may begin with as well ("BMI", "GIFT", "MZ"). All of those are
+ * binary, so bytes that are text are not one of them.
+ */
+function trustedDetection(detected: string | null, text: TextKind): string | null {
+  const isTextFormat = detected !== null && (textTypes.test(detected) || detected === 'application/pdf')
+  return text === null || isTextFormat ? detected : null
+}
+
+function judgeAgainst(
+  detected: string,
+  declared: string,
+  isText: boolean,
+  isRecognisable: (type: string) => boolean,
+): TypeVerdict {
+  if (declared === detected) return confirmed(detected)
+  for (const family of families) {
+    if (family.members.test(declared) && family.members.test(detected)) {
+      return confirmed(family.container === detected ? declared : detected)
+    }
+  }
+  // XML, calendars, subtitles … are text as well: a client may call them plain text, which makes them no more than that.
+  if (isText && textTypes.test(detected) && textTypes.test(declared) && !activeTypes.test(declared)) {
+    return confirmed(declared)
+  }
+  // A name that nobody here knows contradicts nothing of its own group; the policy then judges what the bytes are.
+  const group = declared.slice(0, declared.indexOf('/') + 1)
+  const isForeignName = !isDetectable(declared, isRecognisable) && !textTypes.test(declared)
+  if (isForeignName && (group === 'application/' || detected.startsWith(group))) return confirmed(detected)
+  return { ok: false, detected }
+}
+
+/** Whether the bytes would show this type, by itself or by its container. */
+function isDetectable(type: string, isRecognisable: (type: string) => boolean): boolean {
+  if (partlyRecognisable.test(type)) return false
+  return (
+    isRecognisable(type) || families.some(({ container, members }) => container !== undefined && members.test(type))
+  )
+}
+
+function confirmed(type: string): TypeVerdict {
+  return { ok: true, type, isConfirmed: true }
+}
+
+function unconfirmed(type: string): TypeVerdict {
+  return { ok: true, type, isConfirmed: false }
 }
 
 /** Types that a browser shows without running anything; every other is served as a download. */

@@ -42,6 +42,19 @@ export const policySchema = z.strictObject({
     .describe('Media types that are refused although allowed above.'),
   quotaBytes: z.int().min(0).nullable().default(null).describe('The most bytes stored at any time; null is no limit.'),
   quotaFiles: z.int().min(0).nullable().default(null).describe('The most files stored at any time; null is no limit.'),
+  retentionDays: z
+    .int()
+    .min(1)
+    .max(36_500)
+    .nullable()
+    .default(null)
+    .describe('Files are deleted this many days after they came in; null keeps them.'),
+  historyDays: z
+    .int()
+    .min(0)
+    .max(3650)
+    .default(30)
+    .describe('For how many days a deleted file’s id, events and deliveries are kept.'),
   anonymousUpload: z.boolean().default(false).describe('Whether anybody may upload without a credential.'),
   publicRead: z.boolean().default(false).describe('Whether anybody who knows a file’s id may read it.'),
   readBeforeComplete: z.boolean().default(false).describe('Whether content is served before processing has ended.'),
@@ -50,12 +63,16 @@ export const policySchema = z.strictObject({
 
 export type Policy = z.infer<typeof policySchema>
 
-/** Whether the policy takes a file of this media type (lower case, without parameters). */
-export function allowsType(policy: Policy, type: string): boolean {
-  return (
-    policy.allowedTypes.some((pattern) => matchesType(pattern, type)) &&
-    !policy.deniedTypes.some((pattern) => matchesType(pattern, type))
+/**
+ * Whether the policy takes a file of this media type (lower case, without parameters). A type that only the client's
+ * word speaks for has to be listed as itself: it is no member of a group such as `image/*`.
+ */
+export function allowsType(policy: Policy, { type, isConfirmed }: { type: string; isConfirmed: boolean }): boolean {
+  const isDenied = policy.deniedTypes.some((pattern) => matchesType(pattern, type))
+  const isAllowed = policy.allowedTypes.some((pattern) =>
+    isConfirmed || !pattern.endsWith('/*') || pattern === '*/*' ? matchesType(pattern, type) : false,
   )
+  return isAllowed && !isDenied
 }
 
 function matchesType(pattern: string, type: string): boolean {

@@ -1,7 +1,7 @@
 import type { Hash } from 'node:crypto'
 import { type DigestAlgorithm, type ExpectedDigests, equalBytes } from '../core/digest.ts'
 import { Refusal } from '../core/errors.ts'
-import { judgeType } from '../core/media-type.ts'
+import { judgeType, type TextKind } from '../core/media-type.ts'
 import { allowsType, type Policy } from '../core/policy.ts'
 import { detectType, isRecognisable } from './detect-type.ts'
 import { newHash } from './new-hash.ts'
@@ -52,7 +52,7 @@ export class Examination {
   /** Judges the type by the file's first bytes, once, when there are enough of them or the file is at its end. */
   async judgeHead(head: Uint8Array): Promise<void> {
     this.#detected = await detectType(head)
-    this.#judgeType(this.#text.isText)
+    this.#judgeType(this.#text.kind)
   }
 
   /** The last word, after the last byte: the type again (text may have ended being text) and the digests. */
@@ -70,24 +70,43 @@ export class Examination {
         )
       }
     }
-    return { type, size: this.#size, sha256: digests.get('sha-256') as Uint8Array }
+    return {
+      type,
+      size: this.#size,
+      sha256: digests.get('sha-256') as Uint8Array,
+    }
   }
 
-  #judgeType(isText: boolean): string {
+  #judgeType(text: TextKind): string {
     const { filename, declaredType: declared, policy } = this.#expected
-    const verdict = judgeType({ declared, detected: this.#detected, isText: isText && this.#size > 0, isRecognisable })
+    const verdict = judgeType({
+      declared,
+      detected: this.#detected,
+      text,
+      isEmpty: this.#size === 0,
+      isRecognisable,
+    })
     if (!verdict.ok) {
       throw new Refusal(
         'type-contradicted',
         `"${filename}" was sent as ${declared}, but its bytes are ${verdict.detected}.`,
         {
-          facts: { filename, declaredType: declared, detectedType: verdict.detected },
+          facts: {
+            filename,
+            declaredType: declared,
+            detectedType: verdict.detected,
+          },
         },
       )
     }
-    if (!allowsType(policy, verdict.type)) {
+    if (!allowsType(policy, verdict)) {
       throw new Refusal('type-not-allowed', `"${filename}" is ${verdict.type}, which this domain does not take.`, {
-        facts: { filename, type: verdict.type, allowedTypes: policy.allowedTypes, deniedTypes: policy.deniedTypes },
+        facts: {
+          filename,
+          type: verdict.type,
+          allowedTypes: policy.allowedTypes,
+          deniedTypes: policy.deniedTypes,
+        },
       })
     }
     return verdict.type

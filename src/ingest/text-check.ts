@@ -1,41 +1,71 @@
 import { Buffer, isUtf8 } from 'node:buffer'
+import type { TextKind } from '../core/media-type.ts'
 
 /**
- * Whether bytes are text: valid UTF-8 without NUL, checked natively as they pass and however they are cut. At most the
- * three bytes of a character that is cut are kept between two pieces.
+ * What kind of text bytes are, checked as they pass and however they are cut: UTF-8 without NUL (natively, at most the
+ * three bytes of a cut character are kept), or another encoding, which is UTF-16 with a byte order mark, or bytes
+ * without control characters, as the older code pages have it.
  */
 export class TextCheck {
-  #valid = true
+  #kind: TextKind = 'utf-8'
+  #isUtf16 = false
+  #isFirst = true
   #cut: Uint8Array = new Uint8Array(0)
 
-  /** Whether it was text so far. */
-  get isText(): boolean {
-    return this.#valid
+  /** What it was so far. */
+  get kind(): TextKind {
+    return this.#kind
   }
 
   update(piece: Uint8Array): void {
-    if (!this.#valid || piece.length === 0) return
+    if (piece.length === 0 || this.#kind === null || this.#isUtf16) return
+    if (this.#isFirst && hasUtf16Mark(piece)) {
+      this.#isUtf16 = true
+      this.#kind = 'other'
+      return
+    }
+    this.#isFirst = false
+    if (this.#kind === 'utf-8' && !this.#continuesUtf8(piece)) this.#kind = 'other'
+    // In UTF-8 a control character is only odd; elsewhere it is the sign of something that is no text.
+    if (this.#kind === 'other' && hasControls(piece)) this.#kind = null
+    if (this.#kind === 'utf-8' && bufferOf(piece).includes(0)) this.#kind = null
+  }
+
+  /** The verdict at the end: a character that was begun must have been finished. */
+  finish(): TextKind {
+    return this.#kind === 'utf-8' && this.#cut.length > 0 ? 'other' : this.#kind
+  }
+
+  #continuesUtf8(piece: Uint8Array): boolean {
     let rest = piece
     if (this.#cut.length > 0) {
       const missing = characterBytes(this.#cut[0] as number) - this.#cut.length
       const character = Buffer.concat([this.#cut, piece.subarray(0, missing)])
       if (piece.length < missing) {
         this.#cut = character
-        return
+        return true
       }
-      this.#valid = isUtf8(character)
+      if (!isUtf8(character)) return false
       rest = piece.subarray(missing)
     }
     const cutBytes = cutAtEnd(rest)
-    const whole = rest.subarray(0, rest.length - cutBytes)
     this.#cut = rest.slice(rest.length - cutBytes)
-    this.#valid &&= isUtf8(whole) && !Buffer.from(whole.buffer, whole.byteOffset, whole.byteLength).includes(0)
+    return isUtf8(rest.subarray(0, rest.length - cutBytes))
   }
+}
 
-  /** The verdict at the end: a character that was begun must have been finished. */
-  finish(): boolean {
-    return this.#valid && this.#cut.length === 0
-  }
+/** The byte order marks of UTF-16, either way round (RFC 2781 §3.2). */
+function hasUtf16Mark(bytes: Uint8Array): boolean {
+  return (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
+}
+
+/** Control characters other than tab, line feed, form feed, carriage return and escape. */
+function hasControls(bytes: Uint8Array): boolean {
+  return bytes.some((byte) => byte < 0x20 && byte !== 9 && byte !== 10 && byte !== 12 && byte !== 13 && byte !== 27)
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** The length of the character that a byte begins (RFC 3629 §3). */

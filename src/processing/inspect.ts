@@ -13,7 +13,11 @@ export const inspect: Step = {
     const { file } = context
     const stored = await readThrough(context)
     if (stored === null) {
-      return { kind: 'failure', code: 'content-missing', detail: 'The stored file is gone. Upload it again.' }
+      return {
+        kind: 'failure',
+        code: 'content-missing',
+        detail: 'The stored file is gone. Upload it again.',
+      }
     }
     if (stored.size !== file.size || stored.sha256 !== file.sha256) {
       return {
@@ -34,7 +38,11 @@ export const inspect: Step = {
 }
 
 /** Counts and hashes the object in constant memory, and keeps its beginning. */
-async function readThrough({ read }: StepContext): Promise<{ size: number; sha256: string; head: Uint8Array } | null> {
+async function readThrough({ read, signal }: StepContext): Promise<{
+  size: number
+  sha256: string
+  head: Uint8Array
+} | null> {
   const stream = await read()
   if (!stream) return null
   const reader = stream.getReader({ mode: 'byob' })
@@ -45,18 +53,24 @@ async function readThrough({ read }: StepContext): Promise<{ size: number; sha25
   for (;;) {
     const { done, value } = await reader.read(new Uint8Array(memory))
     if (done || !value) break
+    signal.throwIfAborted()
     hash.update(value)
     if (size < headBytes) head.set(value.subarray(0, headBytes - size), size)
     size += value.byteLength
     memory = value.buffer as ArrayBuffer
   }
-  return { size, sha256: hash.digest('hex'), head: head.subarray(0, Math.min(size, headBytes)) }
+  return {
+    size,
+    sha256: hash.digest('hex'),
+    head: head.subarray(0, Math.min(size, headBytes)),
+  }
 }
 
 function imageFacts(head: Uint8Array): Record<string, unknown> {
   try {
     const { width, height, type } = imageSize(head)
-    return { width, height, format: type }
+    // A header that is cut off before the size reads as zeros.
+    return width > 0 && height > 0 ? { width, height, format: type } : {}
   } catch {
     // A kind of image that is not known here, or a damaged one: there is nothing to record, and nothing wrong with that.
     return {}

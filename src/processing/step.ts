@@ -11,6 +11,8 @@ export interface StepContext {
     /** Hexadecimal, as it was computed while the file came in. */
     readonly sha256: string
   }
+  /** Aborted when somebody else has taken over; what is still written then is not kept. */
+  readonly signal: AbortSignal
   /** Streams the object, or a range of it, from storage; null when it is not there. */
   read(range?: ByteRange): Promise<ReadableStream<Uint8Array> | null>
 }
