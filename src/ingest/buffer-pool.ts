@@ -5,8 +5,14 @@ const mebibyte = 1024 * 1024
 /** An isolate has 128 MB for all its concurrent requests; this much of it holds bytes on their way to R2. */
 export const poolBytes = 48 * mebibyte
 
+/** Loans up to this size are small. They do not wait behind large ones, which leave them some of the pool. */
+const smallLoanBytes = 256 * 1024
+const keptForSmallBytes = 4 * mebibyte
+
 const longestWaitMs = 10_000
 const pollMs = 20
+/** Who has not polled for this long is gone: the platform ends a request whose client has left at any line. */
+const goneAfterMs = 2_000
 
 /** One piece of memory on loan. Reading by BYOB transfers an ArrayBuffer, so `memory` is set anew after each fill. */
 export interface PooledBuffer {
@@ -14,15 +20,24 @@ export interface PooledBuffer {
   readonly size: number
 }
 
+/** A place in the queue. */
+interface Ticket {
+  polledAt: number
+}
+
 /**
  * The part buffers of one isolate: a fixed number of bytes, lent to requests and taken back. A request that finds the
- * pool empty waits its turn, at most 10 s, and is then refused as `busy`.
+ * pool empty waits its turn, at most 10 s, and is then refused as `busy`. What a request that was ended from outside
+ * could not give back returns when its loan is collected as garbage.
  */
 export class BufferPool {
   #freeBytes: number
   /** Memory that has been given back, kept so that large buffers are not allocated and collected for each part. */
   readonly #idle: ArrayBuffer[] = []
-  readonly #waiting: object[] = []
+  readonly #waiting: Ticket[] = []
+  readonly #lost = new FinalizationRegistry<number>((size) => {
+    this.#freeBytes += size
+  })
 
   constructor(bytes: number = poolBytes) {
     this.#freeBytes = bytes
@@ -32,66 +47,100 @@ export class BufferPool {
     return this.#freeBytes
   }
 
+  /** Whether somebody waits for a large loan. */
+  get isContended(): boolean {
+    return this.#waiting.length > 0
+  }
+
   async lend(size: number): Promise<PooledBuffer> {
     await this.#reserve(size, 'behind others')
-    return { memory: this.#memoryOf(size), size }
+    return this.#loan(size)
   }
 
   /** A buffer, if there is one right now and nobody waits for it. */
   lendNow(size: number): PooledBuffer | null {
-    if (this.#waiting.length > 0 || this.#freeBytes < size) return null
+    if (this.#waiting.length > 0 || !this.#hasRoomFor(size)) return null
     this.#freeBytes -= size
-    return { memory: this.#memoryOf(size), size }
+    return this.#loan(size)
   }
 
-  /** Exchanges a buffer for a larger one with the same content. When that is refused, the old one is still on loan; else it is spent. */
+  /**
+   * Exchanges a buffer for a larger one with the same content. When that is refused, the old one is still on loan; else
+   * it is spent.
+   */
   async grow(buffer: PooledBuffer, size: number): Promise<PooledBuffer> {
     // Who holds memory already goes first: it gives back the sooner.
     await this.#reserve(size - buffer.size, 'before others')
-    const memory = this.#memoryOf(size)
-    new Uint8Array(memory).set(new Uint8Array(buffer.memory))
+    const grown = this.#loan(size)
+    new Uint8Array(grown.memory).set(new Uint8Array(buffer.memory))
+    this.#lost.unregister(buffer)
     buffer.memory = new ArrayBuffer(0)
-    return { memory, size }
+    return grown
   }
 
   takeBack(buffer: PooledBuffer): void {
+    this.#lost.unregister(buffer)
     this.#freeBytes += buffer.size
     // Memory that a failed read has transferred away is gone: its ArrayBuffer is detached and has no bytes.
     if (buffer.memory.byteLength === buffer.size && buffer.size >= mebibyte) this.#idle.push(buffer.memory)
     buffer.memory = new ArrayBuffer(0)
   }
 
+  #loan(size: number): PooledBuffer {
+    const loan = { memory: this.#memoryOf(size), size }
+    this.#lost.register(loan, size, loan)
+    return loan
+  }
+
   #memoryOf(size: number): ArrayBuffer {
     const index = this.#idle.findIndex((memory) => memory.byteLength === size)
     if (index >= 0) return this.#idle.splice(index, 1)[0] as ArrayBuffer
-    // Idle memory of another size must not add to what is on loan.
-    if (size >= mebibyte) this.#idle.length = 0
+    // Idle memory and loans together stay within the pool.
+    while (this.#idle.reduce((sum, memory) => sum + memory.byteLength, 0) > this.#freeBytes) this.#idle.pop()
     return new ArrayBuffer(size)
   }
 
-  /**
-   * Waiting is polled: on Workers a promise that belongs to one request can't be resolved from another.
-   */
+  #hasRoomFor(size: number): boolean {
+    return this.#freeBytes - (size > smallLoanBytes ? keptForSmallBytes : 0) >= size
+  }
+
+  /** Waiting is polled: on Workers a promise that belongs to one request can't be resolved from another. */
   async #reserve(size: number, place: 'before others' | 'behind others'): Promise<void> {
-    const ticket = {}
+    if (this.#hasRoomFor(size) && (size <= smallLoanBytes || this.#waiting.length === 0)) {
+      this.#freeBytes -= size
+      return
+    }
+    const startedAt = Date.now()
+    const ticket: Ticket = { polledAt: startedAt }
     if (place === 'before others') this.#waiting.unshift(ticket)
     else this.#waiting.push(ticket)
     try {
-      for (let waitedMs = 0; this.#waiting[0] !== ticket || this.#freeBytes < size; waitedMs += pollMs) {
-        if (waitedMs >= longestWaitMs) {
-          throw new Refusal(
-            'busy',
-            'Too many uploads are running here at this moment. Send the request again in a few seconds.',
-            {
-              retryAfterSeconds: 5,
-            },
-          )
-        }
+      while (!this.#isNext(ticket) || !this.#hasRoomFor(size)) {
+        if (Date.now() - startedAt >= longestWaitMs) throw busy()
         await new Promise((resolve) => setTimeout(resolve, pollMs))
+        ticket.polledAt = Date.now()
       }
       this.#freeBytes -= size
     } finally {
-      this.#waiting.splice(this.#waiting.indexOf(ticket), 1)
+      const index = this.#waiting.indexOf(ticket)
+      if (index >= 0) this.#waiting.splice(index, 1)
     }
   }
+
+  /** Whether it is this one's turn, after those have been dropped who will never come. */
+  #isNext(ticket: Ticket): boolean {
+    const now = Date.now()
+    while (this.#waiting[0] && this.#waiting[0] !== ticket && now - this.#waiting[0].polledAt > goneAfterMs) {
+      this.#waiting.shift()
+    }
+    return this.#waiting[0] === ticket
+  }
+}
+
+function busy(): Refusal {
+  return new Refusal(
+    'busy',
+    'Too many uploads are running here at this moment. Send the request again in a few seconds.',
+    { retryAfterSeconds: 5 },
+  )
 }

@@ -12,6 +12,10 @@ export class RawSource implements ByteSource {
     const { done, value } = await this.#reader.read(new Uint8Array(buffer, offset))
     // A stream that has been cancelled ends without a view; its memory is lost to the caller.
     if (!value) return { buffer: new ArrayBuffer(0), end: offset, done: true }
-    return { buffer: value.buffer as ArrayBuffer, end: offset + value.byteLength, done }
+    return {
+      buffer: value.buffer as ArrayBuffer,
+      end: offset + value.byteLength,
+      done,
+    }
   }
 }

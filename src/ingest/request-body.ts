@@ -4,8 +4,9 @@ import { Refusal } from '../core/errors.ts'
 import { type ByteReader, byteReaderOf } from '../multipart/byte-source.ts'
 import { newHash } from './new-hash.ts'
 
-/** A body that brings nothing for this long is given up. */
-const longestSilenceMs = 60_000
+/** A body that brings less than this in this time is given up: it holds memory that others wait for. */
+const silenceMs = 60_000
+const leastBytes = 1024
 
 /** How much of a refused body is read on, so that the client finds the answer and not a reset connection. */
 const longestDrainMs = 5_000
@@ -25,7 +26,8 @@ export class RequestBody implements ByteReader {
   #readBytes = 0
   #ended: boolean
   #silent = false
-  #lastReadAt = 0
+  #bytesAtLastLook = 0
+  #refuseTooMany: (limit: number, value: number) => Refusal = tooLarge
   #digests: { algorithm: DigestAlgorithm; expected: Uint8Array; hash: Hash }[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
 
@@ -45,6 +47,13 @@ export class RequestBody implements ByteReader {
   limitTo(bytes: number): void {
     if (this.declaredBytes !== null && this.declaredBytes > bytes) throw tooLarge(bytes, this.declaredBytes)
     this.#limitBytes = bytes
+    this.#refuseTooMany = tooLarge
+  }
+
+  /** Until `limitTo` is called, lets only so many bytes be read, whatever was declared, and refuses more in its own way. */
+  holdTo(bytes: number, refuse: () => Refusal): void {
+    this.#limitBytes = bytes
+    this.#refuseTooMany = refuse
   }
 
   /** Has the whole body hashed as it is read, form boundaries and all; see `checkDigests`. */
@@ -70,19 +79,13 @@ export class RequestBody implements ByteReader {
   async read(view: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }> {
     if (this.#ended || !this.#stream) return { done: true, value: view.subarray(0, 0) }
     this.#reader ??= byteReaderOf(this.#stream)
-    this.#lastReadAt = Date.now()
-    this.#timer ??= setTimeout(() => this.#endSilence(), longestSilenceMs)
+    this.#timer ??= setTimeout(() => this.#look(), silenceMs)
     const result = await this.#readOn(this.#reader, view)
     for (const { hash } of this.#digests) if (result.value) hash.update(result.value)
     this.#readBytes += result.value?.byteLength ?? 0
     if (result.done) this.#end()
-    if (this.#silent) {
-      throw new Refusal(
-        'body-timeout',
-        `No byte of the body arrived for ${longestSilenceMs / 1000} seconds. Send the request again.`,
-      )
-    }
-    if (this.#readBytes > this.#limitBytes) throw tooLarge(this.#limitBytes, this.#readBytes)
+    if (this.#silent) throw tooSlow()
+    if (this.#readBytes > this.#limitBytes) throw this.#refuseTooMany(this.#limitBytes, this.#readBytes)
     return result
   }
 
@@ -116,6 +119,8 @@ export class RequestBody implements ByteReader {
       return await reader.read(view)
     } catch (cause) {
       this.#end()
+      // Cancelling a stream rejects the read that waits for it.
+      if (this.#silent) throw tooSlow()
       throw new Refusal(
         'body-incomplete',
         'The connection broke off before the whole body had arrived; nothing of it was kept.',
@@ -124,11 +129,11 @@ export class RequestBody implements ByteReader {
     }
   }
 
-  /** One timer a body, set again only when it goes off too early: a timer a read would cost more than the read. */
-  #endSilence(): void {
-    const silenceMs = Date.now() - this.#lastReadAt
-    if (silenceMs < longestSilenceMs) {
-      this.#timer = setTimeout(() => this.#endSilence(), longestSilenceMs - silenceMs)
+  /** One timer a body that looks from time to time: one a read would cost more than the read. */
+  #look(): void {
+    if (this.#readBytes - this.#bytesAtLastLook >= leastBytes) {
+      this.#bytesAtLastLook = this.#readBytes
+      this.#timer = setTimeout(() => this.#look(), silenceMs)
       return
     }
     this.#silent = true
@@ -146,6 +151,7 @@ export class RequestBody implements ByteReader {
   }
 }
 
+/** Also what a body is refused with that declares too much. */
 function tooLarge(limit: number, value: number): Refusal {
   return new Refusal(
     'request-too-large',
@@ -153,5 +159,12 @@ function tooLarge(limit: number, value: number): Refusal {
     {
       facts: { limit, value },
     },
+  )
+}
+
+function tooSlow(): Refusal {
+  return new Refusal(
+    'body-timeout',
+    `Less than ${leastBytes} bytes of the body arrived in ${silenceMs / 1000} seconds. Send the request again.`,
   )
 }

@@ -53,7 +53,12 @@ export async function storeFile(
       await putWhole(storage, file.key, new Uint8Array(buffer.memory, 0, filled.end), findings.sha256)
       return findings
     }
-    return await writeParts(source, file.key, buffer, { storage, pool, claim, examination })
+    return await writeParts(source, file.key, buffer, {
+      storage,
+      pool,
+      claim,
+      examination,
+    })
   } finally {
     pool.takeBack(buffer)
   }
@@ -97,7 +102,12 @@ async function writeParts(
     pool,
     claim,
     examination,
-  }: { storage: ObjectStorage; pool: BufferPool; claim: LargeFileClaim; examination: Examination },
+  }: {
+    storage: ObjectStorage
+    pool: BufferPool
+    claim: LargeFileClaim
+    examination: Examination
+  },
 ): Promise<Findings> {
   const upload = await storage.startMultipart(key)
   let second: PooledBuffer | null = null
@@ -117,6 +127,11 @@ async function writeParts(
       buffer = other ?? first
       ;({ end, done } = await fillUp(source, buffer, 0, examination))
       await writing
+      if (second && buffer === first && pool.isContended) {
+        // Overlap is a luxury that nobody waits for.
+        pool.takeBack(second)
+        second = null
+      }
     }
     await writing
     const findings = examination.finish()
