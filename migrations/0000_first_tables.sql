@@ -11,6 +11,18 @@ CREATE TABLE `api_keys` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `api_keys_hash_unique` ON `api_keys` (`hash`);--> statement-breakpoint
 CREATE INDEX `api_keys_by_domain` ON `api_keys` (`domain_id`);--> statement-breakpoint
+CREATE TABLE `dead_letters` (
+	`id` text PRIMARY KEY NOT NULL,
+	`file_id` text NOT NULL,
+	`domain_id` text NOT NULL,
+	`generation` integer NOT NULL,
+	`publish` integer NOT NULL,
+	`reason` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`retried_at` integer
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `dead_letters_by_publish` ON `dead_letters` (`file_id`,`generation`,`publish`);--> statement-breakpoint
 CREATE TABLE `domain_accounts` (
 	`domain_id` text PRIMARY KEY NOT NULL,
 	`policy` text NOT NULL,
@@ -21,6 +33,7 @@ CREATE TABLE `domain_accounts` (
 	CONSTRAINT "domain_suspended" CHECK(refusal IS NOT 'domain_suspended'),
 	CONSTRAINT "key_revoked" CHECK(refusal IS NOT 'key_revoked'),
 	CONSTRAINT "claim_lost" CHECK(refusal IS NOT 'claim_lost'),
+	CONSTRAINT "idempotency_lost" CHECK(refusal IS NOT 'idempotency_lost'),
 	CONSTRAINT "commit_too_late" CHECK(refusal IS NOT 'commit_too_late'),
 	CONSTRAINT "quota_files" CHECK(refusal IS NOT 'quota_files'),
 	CONSTRAINT "quota_bytes" CHECK(refusal IS NOT 'quota_bytes'),
@@ -55,6 +68,19 @@ CREATE TABLE `hostnames` (
 );
 --> statement-breakpoint
 CREATE INDEX `hostnames_by_domain` ON `hostnames` (`domain_id`);--> statement-breakpoint
+CREATE TABLE `idempotency_keys` (
+	`domain_id` text NOT NULL,
+	`client` text NOT NULL,
+	`key` text NOT NULL,
+	`holder` text NOT NULL,
+	`lease_expires_at` integer NOT NULL,
+	`fingerprint` text,
+	`outcome` text,
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`domain_id`, `client`, `key`)
+);
+--> statement-breakpoint
+CREATE INDEX `idempotency_keys_by_age` ON `idempotency_keys` (`created_at`);--> statement-breakpoint
 CREATE TABLE `step_results` (
 	`file_id` text NOT NULL,
 	`generation` integer NOT NULL,
@@ -64,6 +90,11 @@ CREATE TABLE `step_results` (
 	`duration_ms` integer NOT NULL,
 	`finished_at` integer NOT NULL,
 	PRIMARY KEY(`file_id`, `generation`, `step`)
+);
+--> statement-breakpoint
+CREATE TABLE `sweep_cursors` (
+	`name` text PRIMARY KEY NOT NULL,
+	`cursor` text NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE `uploaded_files` (
@@ -91,7 +122,8 @@ CREATE TABLE `uploaded_files` (
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
 	`completed_at` integer,
-	`object_removed_at` integer,
+	`postponed_at` integer,
+	`removal_due_at` integer,
 	FOREIGN KEY (`domain_id`) REFERENCES `domain_accounts`(`domain_id`) ON UPDATE no action ON DELETE no action,
 	CONSTRAINT "status_known" CHECK(status IN ('uploading','pending','processing','complete','failed','quarantined','deleted'))
 );
@@ -100,4 +132,7 @@ CREATE INDEX `uploaded_files_by_domain` ON `uploaded_files` (`domain_id`,`id`);-
 CREATE INDEX `uploaded_files_to_publish` ON `uploaded_files` (`next_publish_at`) WHERE next_publish_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `uploaded_files_leased` ON `uploaded_files` (`lease_expires_at`) WHERE lease_expires_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `uploaded_files_uploading` ON `uploaded_files` (`created_at`) WHERE status = 'uploading';--> statement-breakpoint
-CREATE INDEX `uploaded_files_to_remove` ON `uploaded_files` (`updated_at`) WHERE status = 'deleted' AND object_removed_at IS NULL;
+CREATE INDEX `uploaded_files_running` ON `uploaded_files` (`domain_id`,`lease_expires_at`) WHERE status = 'processing';--> statement-breakpoint
+CREATE INDEX `uploaded_files_postponed` ON `uploaded_files` (`domain_id`,`postponed_at`) WHERE postponed_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `uploaded_files_to_remove` ON `uploaded_files` (`removal_due_at`) WHERE removal_due_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `uploaded_files_tombstones` ON `uploaded_files` (`updated_at`) WHERE status = 'deleted' AND removal_due_at IS NULL;

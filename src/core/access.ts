@@ -9,7 +9,12 @@ export type Scope = (typeof scopes)[number]
 export type Credential =
   | { readonly kind: 'anonymous' }
   | { readonly kind: 'administrator' }
-  | { readonly kind: 'key'; readonly keyId: string; readonly domainId: string; readonly scopes: readonly Scope[] }
+  | {
+      readonly kind: 'key'
+      readonly keyId: string
+      readonly domainId: string
+      readonly scopes: readonly Scope[]
+    }
 
 /** What a request is about to do in a domain, and the scope a key needs for it. */
 const neededScope = {

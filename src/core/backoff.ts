@@ -1,8 +1,14 @@
 /** Attempts that a generation gets before the file is `failed`. Counted in the row, never by the queue. */
 export const maxAttempts = 5
 
-/** How long a worker holds a file. A worker that dies is replaced when this has passed. */
-export const leaseSeconds = 300
+/** How long a worker holds a file without renewing its lease. A worker that dies is replaced when this has passed. */
+export const leaseSeconds = 120
+
+/** How often a worker renews its lease: two renewals may fail before it is lost. */
+export const renewalSeconds = leaseSeconds / 3
+
+/** Files of one domain that may be processed at once, where the queue itself can't be told. */
+export const maxRunningPerDomain = 20
 
 /** The longest delay that is given to a queue; anything longer waits in the row (`next_attempt_at`). */
 export const maxQueueDelaySeconds = 600

@@ -7,7 +7,10 @@ export type DigestAlgorithm = (typeof digestAlgorithms)[number]
 /** What a client says the bytes hash to, by algorithm. */
 export type ExpectedDigests = ReadonlyMap<DigestAlgorithm, Uint8Array>
 
-const digestBytes: Record<DigestAlgorithm, number> = { 'sha-256': 32, 'sha-512': 64 }
+const digestBytes: Record<DigestAlgorithm, number> = {
+  'sha-256': 32,
+  'sha-512': 64,
+}
 
 /**
  * Reads a `Content-Digest` or `Repr-Digest` field (RFC 9530 §2, a dictionary of RFC 8941 byte sequences). Algorithms

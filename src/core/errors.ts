@@ -34,6 +34,10 @@ export const errorCodes = [
   'type-contradicted',
   'content-type-unsupported',
   'metadata-invalid',
+  'idempotency-key-invalid',
+  'idempotency-in-progress',
+  'idempotency-mismatch',
+  'dead-letter-not-found',
   'digest-invalid',
   'digest-mismatch',
   'range-not-satisfiable',
@@ -66,7 +70,11 @@ export class Refusal extends Error {
       facts = {},
       retryAfterSeconds,
       cause,
-    }: { facts?: RefusalFacts; retryAfterSeconds?: number; cause?: unknown } = {},
+    }: {
+      facts?: RefusalFacts
+      retryAfterSeconds?: number
+      cause?: unknown
+    } = {},
   ) {
     super(detail, { cause })
     this.name = 'Refusal'

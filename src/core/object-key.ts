@@ -13,3 +13,20 @@ export function objectKey(uploadId: string, domainId: string): string {
 export function timeOfId(uuidV7: string): number {
   return Number.parseInt(uuidV7.slice(0, 8) + uuidV7.slice(9, 13), 16)
 }
+
+const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
+const ownKey = new RegExp(`^${uuid}/${uuid}$`)
+
+/** Whether a key in the bucket was made here. What somebody else keeps in it is none of our business. */
+export function isOwnKey(key: string): boolean {
+  return ownKey.test(key)
+}
+
+/** The age, in milliseconds, from which an object without a row is an orphan: by then no commit can be under way. */
+export const orphanAgeMs = 24 * 3600 * 1000
+
+/** What every key made at this time (milliseconds since 1970) or later begins with, or sorts behind. */
+export function firstKeyAt(time: number): string {
+  const digits = time.toString(16).padStart(12, '0')
+  return `${digits.slice(0, 8)}-${digits.slice(8)}`
+}

@@ -11,7 +11,7 @@ export const fileStatuses = [
 
 export type FileStatus = (typeof fileStatuses)[number]
 
-/** Each move, from every status that it may start in. `db/uploaded-files.ts` puts these into its guarded updates. */
+/** Each move, from every status that it may start in. `db/uploaded-files/` puts these into its guarded updates. */
 export const transitions = {
   /** Every byte is stored and counted: the upload has been accepted. */
   commit: { from: ['uploading'], to: 'pending' },
@@ -24,7 +24,10 @@ export const transitions = {
   quarantine: { from: ['processing'], to: 'quarantined' },
   /** Starts the next generation. */
   reprocess: { from: ['complete', 'failed', 'quarantined'], to: 'pending' },
-  delete: { from: ['uploading', 'pending', 'processing', 'complete', 'failed', 'quarantined'], to: 'deleted' },
+  delete: {
+    from: ['uploading', 'pending', 'processing', 'complete', 'failed', 'quarantined'],
+    to: 'deleted',
+  },
 } as const satisfies Record<string, { from: readonly FileStatus[]; to: FileStatus }>
 
 export type Transition = keyof typeof transitions

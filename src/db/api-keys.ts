@@ -21,7 +21,7 @@ const shownColumns = {
   expiresAt: apiKeys.expiresAt,
 }
 
-/** The unrevoked key with this hash in this domain. */
+/** The unrevoked key with this hash. Whose it is, the answer says. */
 export async function findKeyByHash(db: Database, hash: string): Promise<ApiKey | undefined> {
   return db
     .select(shownColumns)

@@ -9,17 +9,12 @@ export function openDatabase(d1: D1Database): Database {
 
 /** Whether a failed write was refused by the check or unique index of this name, and so did certainly not happen. */
 export function violates(error: unknown, constraint: string): boolean {
-  return messagesOf(error).some((message) => message.includes(`constraint failed: ${constraint}`))
+  return innermostMessage(error).includes(`constraint failed: ${constraint}`)
 }
 
-/** Whether SQLite itself refused the write. Any other failure leaves open whether the write happened. */
-export function isConstraintViolation(error: unknown): boolean {
-  return messagesOf(error).some((message) => message.includes('SQLITE_CONSTRAINT'))
-}
-
-/** Drizzle wraps D1's error in one of its own, as its cause. */
-function messagesOf(error: unknown): string[] {
-  const messages: string[] = []
-  for (let current = error; current instanceof Error; current = current.cause) messages.push(current.message)
-  return messages
+/** Drizzle wraps D1's error, with the client's own text among its parameters: only the innermost one is SQLite's word. */
+function innermostMessage(error: unknown): string {
+  let current = error
+  while (current instanceof Error && current.cause !== undefined) current = current.cause
+  return current instanceof Error ? current.message : ''
 }

@@ -1,6 +1,7 @@
 import { eq, type SQL, sql } from 'drizzle-orm'
-import type { Policy } from '../core/policy.ts'
+import { type Policy, policySchema } from '../core/policy.ts'
 import type { Database } from './database.ts'
+import { type HeldKey, holds } from './idempotency-keys.ts'
 import { domainAccounts } from './schema.ts'
 
 export interface DomainAccount {
@@ -8,12 +9,17 @@ export interface DomainAccount {
   suspendedAt: number | null
 }
 
+/** What a domain may do. Fields that its policy was written without have their defaults. */
 export async function findAccount(db: Database, domainId: string): Promise<DomainAccount | undefined> {
-  return db
-    .select({ policy: domainAccounts.policy, suspendedAt: domainAccounts.suspendedAt })
+  const account = await db
+    .select({
+      policy: domainAccounts.policy,
+      suspendedAt: domainAccounts.suspendedAt,
+    })
     .from(domainAccounts)
     .where(eq(domainAccounts.domainId, domainId))
     .get()
+  return account && { ...account, policy: policySchema.parse(account.policy) }
 }
 
 /** Opens the account of a new domain. Doing it twice changes nothing. */
@@ -21,10 +27,18 @@ export async function insertAccount(db: Database, domainId: string, policy: Poli
   await db.insert(domainAccounts).values({ domainId, policy }).onConflictDoNothing()
 }
 
+/** Takes back an account whose domain could not be made. */
+export async function deleteAccount(db: Database, domainId: string): Promise<void> {
+  await db.delete(domainAccounts).where(eq(domainAccounts.domainId, domainId))
+}
+
 /** How many files and bytes a domain has stored, reservations included. */
 export async function readUsage(db: Database, domainId: string): Promise<{ files: number; bytes: number }> {
   const usage = await db
-    .select({ files: domainAccounts.storedFiles, bytes: domainAccounts.storedBytes })
+    .select({
+      files: domainAccounts.storedFiles,
+      bytes: domainAccounts.storedBytes,
+    })
     .from(domainAccounts)
     .where(eq(domainAccounts.domainId, domainId))
     .get()
@@ -40,9 +54,11 @@ export interface Admission {
   keyId: string | null
   /** Files already claimed at `uploading`: each must still be there. */
   claimedIds: readonly string[]
+  /** The idempotency key the request holds: it must not have lost it. */
+  idempotency?: HeldKey | null
   /** Ids older than this (milliseconds since 1970) are refused: the reconciler may have judged their objects already. */
   oldestIdTime: number
-  newestAllowedAgeMs: number
+  oldestAllowedAgeMs: number
 }
 
 /**
@@ -51,7 +67,7 @@ export interface Admission {
  * way is refused too.
  */
 export function admit(db: Database, admission: Admission) {
-  const { domainId, files, bytes, keyId, claimedIds } = admission
+  const { domainId, files, bytes, keyId, claimedIds, idempotency } = admission
   const quota = (field: 'quotaFiles' | 'quotaBytes'): SQL =>
     sql`json_extract(${domainAccounts.policy}, ${`$.${field}`})`
   return db
@@ -62,13 +78,13 @@ export function admit(db: Database, admission: Admission) {
       refusal: sql`CASE
         WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
         WHEN ${keyId} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys WHERE id = ${keyId} AND revoked_at IS NULL) THEN 'key_revoked'
-        WHEN unixepoch('subsec') * 1000 - ${admission.oldestIdTime} > ${admission.newestAllowedAgeMs} THEN 'commit_too_late'
+        WHEN unixepoch('subsec') * 1000 - ${admission.oldestIdTime} > ${admission.oldestAllowedAgeMs} THEN 'commit_too_late'
         WHEN ${claimedIds.length} > 0 AND ${claimedIds.length} <> (SELECT count(*) FROM uploaded_files
           WHERE status = 'uploading' AND id IN (SELECT value FROM json_each(${JSON.stringify(claimedIds)}))) THEN 'claim_lost'
+        ${idempotency ? sql`WHEN NOT EXISTS (SELECT 1 FROM idempotency_keys WHERE ${holds(idempotency)}) THEN 'idempotency_lost'` : sql``}
         WHEN stored_files + ${files} > ${quota('quotaFiles')} THEN 'quota_files'
         WHEN stored_bytes + ${bytes} > ${quota('quotaBytes')} THEN 'quota_bytes'
       END`,
     })
     .where(eq(domainAccounts.domainId, domainId))
-    .returning({ domainId: domainAccounts.domainId })
 }

@@ -19,7 +19,11 @@ export async function findDomainById(control: Database, id: string): Promise<Dom
 
 export async function findDomainByHostname(control: Database, hostname: string): Promise<DomainName | undefined> {
   return control
-    .select({ id: domains.id, slug: domains.slug, createdAt: domains.createdAt })
+    .select({
+      id: domains.id,
+      slug: domains.slug,
+      createdAt: domains.createdAt,
+    })
     .from(hostnames)
     .innerJoin(domains, eq(domains.id, hostnames.domainId))
     .where(eq(hostnames.hostname, hostname))

@@ -8,12 +8,18 @@ import { fileEvents, uploadedFiles } from './schema.ts'
  * one that did leaves exactly one, and the numbers have no gaps.
  */
 export function recordLatestEvent(db: Database, fileId: string) {
+  return recordLatestEvents(db, [fileId])
+}
+
+/** The same for several files. */
+export function recordLatestEvents(db: Database, fileIds: readonly string[]) {
   const file = uploadedFiles
   return db.insert(fileEvents).select(
     sql`SELECT NULL, ${file.id}, ${file.domainId}, ${file.lastEvent}, ${file.status}, ${file.generation},
           ${file.failureCode}, ${file.failureDetail}, ${file.updatedAt}
         FROM ${file}
-        WHERE ${file.id} = ${fileId} AND NOT EXISTS (
-          SELECT 1 FROM ${fileEvents} WHERE ${fileEvents.fileId} = ${fileId} AND ${fileEvents.number} = ${file.lastEvent})`,
+        WHERE ${file.id} IN (SELECT value FROM json_each(${JSON.stringify(fileIds)})) AND NOT EXISTS (
+          SELECT 1 FROM ${fileEvents} WHERE ${fileEvents.fileId} = ${file.id} AND ${fileEvents.number} = ${file.lastEvent})
+        ORDER BY ${file.id}`,
   )
 }

@@ -32,6 +32,7 @@ export const commitRefusals = [
   'domain_suspended',
   'key_revoked',
   'claim_lost',
+  'idempotency_lost',
   'commit_too_late',
   'quota_files',
   'quota_bytes',
@@ -93,7 +94,9 @@ export const uploadedFiles = sqliteTable(
     /** While `uploading`: the declared length, which is reserved against the quota. */
     size: integer().notNull(),
     sha256: text().notNull(),
-    status: text({ enum: fileStatuses as readonly [FileStatus, ...FileStatus[]] }).notNull(),
+    status: text({
+      enum: fileStatuses as readonly [FileStatus, ...FileStatus[]],
+    }).notNull(),
     generation: integer().notNull().default(1),
     attempts: integer().notNull().default(0),
     leaseExpiresAt: integer('lease_expires_at'),
@@ -111,8 +114,10 @@ export const uploadedFiles = sqliteTable(
     createdAt: integer('created_at').notNull(),
     updatedAt: integer('updated_at').notNull(),
     completedAt: integer('completed_at'),
-    /** Since when the object of a deleted file is known to be gone from R2. */
-    objectRemovedAt: integer('object_removed_at'),
+    /** Since when the file waits because its domain has as many running as it may have. */
+    postponedAt: integer('postponed_at'),
+    /** Of a deleted file: when R2 is asked (again) to remove its object. Null when that is done for good. */
+    removalDueAt: integer('removal_due_at'),
   },
   (table) => [
     check(
@@ -124,7 +129,10 @@ export const uploadedFiles = sqliteTable(
     index('uploaded_files_to_publish').on(table.nextPublishAt).where(sql`next_publish_at IS NOT NULL`),
     index('uploaded_files_leased').on(table.leaseExpiresAt).where(sql`lease_expires_at IS NOT NULL`),
     index('uploaded_files_uploading').on(table.createdAt).where(sql`status = 'uploading'`),
-    index('uploaded_files_to_remove').on(table.updatedAt).where(sql`status = 'deleted' AND object_removed_at IS NULL`),
+    index('uploaded_files_running').on(table.domainId, table.leaseExpiresAt).where(sql`status = 'processing'`),
+    index('uploaded_files_postponed').on(table.domainId, table.postponedAt).where(sql`postponed_at IS NOT NULL`),
+    index('uploaded_files_to_remove').on(table.removalDueAt).where(sql`removal_due_at IS NOT NULL`),
+    index('uploaded_files_tombstones').on(table.updatedAt).where(sql`status = 'deleted' AND removal_due_at IS NULL`),
   ],
 )
 
@@ -163,3 +171,49 @@ export const stepResults = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.fileId, table.generation, table.step] })],
 )
+
+/** Jobs that their queue has given up, for the administrator to see and send again. */
+export const deadLetters = sqliteTable(
+  'dead_letters',
+  {
+    id: text().primaryKey(),
+    fileId: text('file_id').notNull(),
+    domainId: text('domain_id').notNull(),
+    generation: integer().notNull(),
+    publish: integer().notNull(),
+    /** What the queue knows of the last try. */
+    reason: text().notNull(),
+    createdAt: integer('created_at').notNull(),
+    retriedAt: integer('retried_at'),
+  },
+  (table) => [uniqueIndex('dead_letters_by_publish').on(table.fileId, table.generation, table.publish)],
+)
+
+/** Requests that carry an `Idempotency-Key`, each with its answer once it has one. */
+export const idempotencyKeys = sqliteTable(
+  'idempotency_keys',
+  {
+    domainId: text('domain_id').notNull(),
+    /** The API key's id, or who else it was: keys of two clients never meet. */
+    client: text().notNull(),
+    key: text().notNull(),
+    /** Names the request that holds the key, so that one which lost it can neither answer nor free it. */
+    holder: text().notNull(),
+    leaseExpiresAt: integer('lease_expires_at').notNull(),
+    /** What was sent; null until the request has been read to its end. */
+    fingerprint: text(),
+    /** What was accepted: the outcome of each file in its order. Null until the commit. */
+    outcome: text({ mode: 'json' }).$type<unknown[]>(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.domainId, table.client, table.key] }),
+    index('idempotency_keys_by_age').on(table.createdAt),
+  ],
+)
+
+/** Where a sweep that is longer than one run goes on. */
+export const sweepCursors = sqliteTable('sweep_cursors', {
+  name: text().primaryKey(),
+  cursor: text().notNull(),
+})

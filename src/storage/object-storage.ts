@@ -44,6 +44,15 @@ export class ObjectStorage {
     return object && { body: object.body, size: object.size }
   }
 
+  /** The keys after this one, in their order, at most `limit`. */
+  async listKeys(after: string, limit: number): Promise<string[]> {
+    const page = await this.#bucket.list({
+      limit,
+      ...(after === '' ? {} : { startAfter: after }),
+    })
+    return page.objects.map((object) => object.key)
+  }
+
   /** Removes objects, at most 1,000; those that are not there are no error. */
   async remove(keys: string[]): Promise<void> {
     if (keys.length > 0) await this.#bucket.delete(keys)

@@ -24,8 +24,14 @@ export const fileColumns = {
   completedAt: uploadedFiles.completedAt,
 }
 
-type FileRow = Omit<UploadedFile, 'failure'> & { failureCode: string | null; failureDetail: string | null }
+type FileRow = Omit<UploadedFile, 'failure'> & {
+  failureCode: string | null
+  failureDetail: string | null
+}
 
 export function toUploadedFile({ failureCode, failureDetail, ...row }: FileRow): UploadedFile {
-  return { ...row, failure: failureCode === null ? null : { code: failureCode, detail: failureDetail ?? '' } }
+  return {
+    ...row,
+    failure: failureCode === null ? null : { code: failureCode, detail: failureDetail ?? '' },
+  }
 }

@@ -6,7 +6,9 @@ import { transitions } from '../../core/status.ts'
 import type { Protocol, UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../database.ts'
 import { admit } from '../domain-accounts.ts'
-import { recordLatestEvent } from '../file-events.ts'
+import { recordLatestEvent, recordLatestEvents } from '../file-events.ts'
+import { type KeptAnswer, keepAnswer } from '../idempotency-keys.ts'
+import { insertRows } from '../insert-rows.ts'
 import { uploadedFiles } from '../schema.ts'
 
 /** A file whose bytes R2 has, or is about to get. */
@@ -20,8 +22,8 @@ export interface FileToCommit {
   sha256: string
   metadata: Metadata
   protocol: Protocol
-  /** Set when the file was claimed at `uploading` before: how many bytes the claim reserved. */
-  claim: { reservedBytes: number } | null
+  /** Set when the file was claimed at `uploading` before: how many bytes it reserved, and whether somebody deleted it. */
+  claim: { reservedBytes: number; isLost: boolean } | null
 }
 
 /** In whose name a batch is written. */
@@ -32,29 +34,44 @@ export interface Committer {
 
 /**
  * Writes the rows of all files of one request at `pending`, with their events, the domain's usage, and the first publish
- * already noted: one batch, so all or nothing, and one round trip. Throws a constraint violation named after a
- * `CommitRefusal` when the domain may not have them; after any other error it is open whether the batch was written.
+ * already noted: one batch, so all or nothing, and one round trip. With an idempotency key its answer is kept too.
+ * Throws a constraint violation named after a `CommitRefusal` when the domain may not have them; after any other error
+ * it is open whether the batch was written.
  */
 export async function commitFiles(
   db: Database,
   committer: Committer,
   files: readonly FileToCommit[],
   now: number,
+  answer: KeptAnswer | null = null,
 ): Promise<void> {
   const claimed = files.filter((file) => file.claim !== null)
+  const fresh = files.filter((file) => file.claim === null)
   await db.batch([
     admit(db, {
       ...committer,
-      files: files.length - claimed.length,
+      files: fresh.length,
       bytes: files.reduce((sum, file) => sum + file.size - (file.claim?.reservedBytes ?? 0), 0),
       claimedIds: claimed.map((file) => file.id),
       oldestIdTime: Math.min(...files.map((file) => timeOfId(file.id))),
-      newestAllowedAgeMs: commitWindowMs,
+      oldestAllowedAgeMs: commitWindowMs,
+      idempotency: answer?.held ?? null,
     }),
-    ...files.flatMap((file) => [
-      file.claim ? settleClaim(db, file, now) : db.insert(uploadedFiles).values(committedRow(committer, file, now)),
-      recordLatestEvent(db, file.id),
-    ]),
+    ...(answer ? [keepAnswer(db, answer)] : []),
+    ...claimed.map((file) => settleClaim(db, file, now)),
+    ...(fresh.length === 0
+      ? []
+      : [
+          insertRows(
+            db,
+            uploadedFiles,
+            fresh.map((file) => committedRow(committer, file, now)),
+          ),
+        ]),
+    recordLatestEvents(
+      db,
+      files.map((file) => file.id),
+    ),
   ])
 }
 
@@ -75,7 +92,7 @@ export async function claimFile(
       bytes: file.size,
       claimedIds: [],
       oldestIdTime: timeOfId(file.id),
-      newestAllowedAgeMs: commitWindowMs,
+      oldestAllowedAgeMs: commitWindowMs,
     }),
     db.insert(uploadedFiles).values({
       ...file,
@@ -90,7 +107,7 @@ export async function claimFile(
   ])
 }
 
-/** Which of these files are committed, in the order of `ids`: the answer to a commit whose outcome is unknown. */
+/** Which of these files are committed: the answer to a commit whose outcome is unknown. */
 export async function whichAreCommitted(db: Database, domainId: string, ids: readonly string[]): Promise<Set<string>> {
   const rows = await db
     .select({ id: uploadedFiles.id })
@@ -123,6 +140,7 @@ function settleClaim(db: Database, file: FileToCommit, now: number) {
     .update(uploadedFiles)
     .set({
       status: transitions.commit.to,
+      r2UploadId: null,
       type: file.type,
       size: file.size,
       sha256: file.sha256,

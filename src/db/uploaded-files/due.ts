@@ -1,9 +1,18 @@
-import { and, asc, eq, isNull, lte, sql } from 'drizzle-orm'
+import { and, asc, eq, isNotNull, lte, sql } from 'drizzle-orm'
 import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import type { Database } from '../database.ts'
 import { uploadedFiles } from '../schema.ts'
-import type { DeletedFile, Hold } from './transition.ts'
+import type { Hold } from './move.ts'
+
+/** The job that a row asks for. */
+const jobColumns = {
+  id: uploadedFiles.id,
+  domainId: uploadedFiles.domainId,
+  generation: uploadedFiles.generation,
+  publish: uploadedFiles.publishCount,
+  bytes: uploadedFiles.size,
+}
 
 /**
  * Takes up to `limit` rows whose publish is due, noting the next one (twice as far away) in the same statement, so that
@@ -26,16 +35,17 @@ export async function takeDueJobs(db: Database, now: number, limit: number): Pro
   return db
     .update(uploadedFiles)
     .set({
+      postponedAt: null,
       publishCount: sql`publish_count + 1`,
       nextPublishAt: sql`${now} + CASE ${interval} ELSE ${publishIntervalSeconds(13) * 1000} END`,
     })
     .where(sql`${uploadedFiles.id} IN ${due}`)
-    .returning({
-      id: uploadedFiles.id,
-      domainId: uploadedFiles.domainId,
-      generation: uploadedFiles.generation,
-      publish: uploadedFiles.publishCount,
-    })
+    .returning(jobColumns)
+}
+
+/** How many rows are due to be published. */
+export async function countDueJobs(db: Database, now: number): Promise<number> {
+  return db.$count(uploadedFiles, and(lte(uploadedFiles.nextPublishAt, now), eq(uploadedFiles.status, 'pending')))
 }
 
 /** Makes a row's job due now: its delivery has failed for good. Nothing happens when the file has moved on. */
@@ -55,6 +65,54 @@ export async function makeDue(
         eq(uploadedFiles.status, 'pending'),
       ),
     )
+}
+
+/**
+ * Takes the file of a domain that has been put off for the longest, now that there is room, noting its next publish in
+ * the same statement. Undefined: none waits.
+ */
+export async function takePostponedJob(db: Database, domainId: string, now: number): Promise<Job | undefined> {
+  const longest = db
+    .select({ id: uploadedFiles.id })
+    .from(uploadedFiles)
+    .where(and(eq(uploadedFiles.domainId, domainId), isNotNull(uploadedFiles.postponedAt)))
+    .orderBy(asc(uploadedFiles.postponedAt))
+    .limit(1)
+  const [job] = await db
+    .update(uploadedFiles)
+    .set({
+      postponedAt: null,
+      publishCount: sql`publish_count + 1`,
+      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+    })
+    .where(and(sql`${uploadedFiles.id} IN ${longest}`, eq(uploadedFiles.status, 'pending')))
+    .returning(jobColumns)
+  return job
+}
+
+/** Takes one file's next publish, as `takeDueJobs` does, before it is due. Undefined: the file is not waiting for a job. */
+export async function takeJob(
+  db: Database,
+  file: { domainId: string; id: string; generation: number },
+  now: number,
+): Promise<Job | undefined> {
+  const [job] = await db
+    .update(uploadedFiles)
+    .set({
+      postponedAt: null,
+      publishCount: sql`publish_count + 1`,
+      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+    })
+    .where(
+      and(
+        eq(uploadedFiles.domainId, file.domainId),
+        eq(uploadedFiles.id, file.id),
+        eq(uploadedFiles.generation, file.generation),
+        eq(uploadedFiles.status, 'pending'),
+      ),
+    )
+    .returning(jobColumns)
+  return job
 }
 
 /** Files whose worker has not come back within its lease. */
@@ -84,28 +142,4 @@ export async function findAbandonedClaims(
     .where(and(eq(uploadedFiles.status, 'uploading'), lte(uploadedFiles.createdAt, createdBefore)))
     .orderBy(asc(uploadedFiles.createdAt))
     .limit(limit)
-}
-
-/** Deleted files whose objects may still be in R2, although they were to be removed before `deletedBefore`. */
-export async function findUnremovedObjects(db: Database, deletedBefore: number, limit: number): Promise<DeletedFile[]> {
-  return db
-    .select({ id: uploadedFiles.id, objectKey: uploadedFiles.objectKey, r2UploadId: uploadedFiles.r2UploadId })
-    .from(uploadedFiles)
-    .where(
-      and(
-        eq(uploadedFiles.status, 'deleted'),
-        isNull(uploadedFiles.objectRemovedAt),
-        lte(uploadedFiles.updatedAt, deletedBefore),
-      ),
-    )
-    .orderBy(asc(uploadedFiles.updatedAt))
-    .limit(limit)
-}
-
-/** Notes that the object of a deleted file is gone. */
-export async function markObjectRemoved(db: Database, id: string, now: number): Promise<void> {
-  await db
-    .update(uploadedFiles)
-    .set({ objectRemovedAt: now })
-    .where(and(eq(uploadedFiles.id, id), eq(uploadedFiles.status, 'deleted')))
 }

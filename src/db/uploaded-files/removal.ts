@@ -1,0 +1,99 @@
+import { and, asc, eq, lt, lte, sql } from 'drizzle-orm'
+import type { Database } from '../database.ts'
+import { domainAccounts, fileEvents, stepResults, uploadedFiles } from '../schema.ts'
+import type { DeletedFile } from './delete.ts'
+
+/** Deleted files whose objects are to be removed from R2, or to be removed once more. */
+export async function findDueRemovals(db: Database, now: number, limit: number): Promise<DeletedFile[]> {
+  const rows = await db
+    .select({
+      id: uploadedFiles.id,
+      objectKey: uploadedFiles.objectKey,
+      r2UploadId: uploadedFiles.r2UploadId,
+      deletedAt: uploadedFiles.updatedAt,
+      removalDueAt: uploadedFiles.removalDueAt,
+    })
+    .from(uploadedFiles)
+    .where(lte(uploadedFiles.removalDueAt, now))
+    .orderBy(asc(uploadedFiles.removalDueAt))
+    .limit(limit)
+  return rows.map((row) => ({ ...row, removalDueAt: row.removalDueAt ?? now }))
+}
+
+/** Notes when the object of a deleted file is to be removed again; null when it is gone for good. */
+export async function scheduleRemoval(db: Database, id: string, removalDueAt: number | null): Promise<void> {
+  await db
+    .update(uploadedFiles)
+    .set({ removalDueAt })
+    .where(and(eq(uploadedFiles.id, id), eq(uploadedFiles.status, 'deleted')))
+}
+
+/** The place of a time in a list of UUIDv7s: ids made before it compare as less. */
+const idAt = (time: ReturnType<typeof sql>) => sql`printf('%08x-%04x', (${time}) / 65536, (${time}) % 65536)`
+
+/** Finished files that are older than their domain keeps files. */
+export async function findExpiredFiles(
+  db: Database,
+  now: number,
+  limit: number,
+): Promise<{ id: string; domainId: string }[]> {
+  const bound = idAt(sql`${now} - json_extract(${domainAccounts.policy}, '$.retentionDays') * 86400000`)
+  return db
+    .select({ id: uploadedFiles.id, domainId: uploadedFiles.domainId })
+    .from(domainAccounts)
+    .innerJoin(
+      uploadedFiles,
+      and(
+        eq(uploadedFiles.domainId, domainAccounts.domainId),
+        lt(uploadedFiles.id, bound),
+        sql`${uploadedFiles.status} IN ('complete', 'failed', 'quarantined')`,
+      ),
+    )
+    .where(sql`json_extract(${domainAccounts.policy}, '$.retentionDays') IS NOT NULL`)
+    .limit(limit)
+}
+
+/**
+ * Deleted files that nothing has to be remembered of any more: past their domain's `historyDays`, or claims that were
+ * never committed, whose id nobody was ever told.
+ */
+export async function findForgettableFiles(db: Database, now: number, limit: number): Promise<string[]> {
+  const historyMs = sql`coalesce(json_extract(${domainAccounts.policy}, '$.historyDays'), 30) * 86400000`
+  const rows = await db
+    .select({ id: uploadedFiles.id })
+    .from(uploadedFiles)
+    .innerJoin(domainAccounts, eq(domainAccounts.domainId, uploadedFiles.domainId))
+    .where(
+      and(
+        eq(uploadedFiles.status, 'deleted'),
+        sql`${uploadedFiles.removalDueAt} IS NULL`,
+        sql`(${uploadedFiles.sha256} = '' OR ${uploadedFiles.updatedAt} <= ${now} - ${historyMs})`,
+      ),
+    )
+    .limit(limit)
+  return rows.map((row) => row.id)
+}
+
+/** Forgets files with their events and results, in one batch. */
+export async function forgetFiles(db: Database, ids: readonly string[]): Promise<void> {
+  const these = sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`
+  await db.batch([
+    db.delete(fileEvents).where(sql`${fileEvents.fileId} IN ${these}`),
+    db.delete(stepResults).where(sql`${stepResults.fileId} IN ${these}`),
+    db.delete(uploadedFiles).where(and(eq(uploadedFiles.status, 'deleted'), sql`${uploadedFiles.id} IN ${these}`)),
+  ])
+}
+
+/** Which of these object keys belong to a file: one that is there, or one whose object is still to be removed. */
+export async function findKnownKeys(db: Database, keys: readonly string[]): Promise<Set<string>> {
+  const rows = await db
+    .select({ objectKey: uploadedFiles.objectKey })
+    .from(uploadedFiles)
+    .where(
+      and(
+        sql`${uploadedFiles.id} IN (SELECT substr(value, 1, 36) FROM json_each(${JSON.stringify(keys)}))`,
+        sql`(${uploadedFiles.status} <> 'deleted' OR ${uploadedFiles.removalDueAt} IS NOT NULL)`,
+      ),
+    )
+  return new Set(rows.map((row) => row.objectKey))
+}
