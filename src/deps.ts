@@ -1,3 +1,4 @@
+import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
 import type { StepName } from './core/policy.ts'
 import type { JobQueue, Log } from './core/ports.ts'
@@ -10,8 +11,11 @@ import { log } from './log.ts'
 import type { Step } from './processing/step.ts'
 import { steps } from './processing/steps.ts'
 import { CloudflareJobQueue } from './queue/cloudflare.ts'
+import { coalesce } from './queue/coalesce.ts'
 import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
+import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
+import { noteDeadJob, runJob } from './services/run-job.ts'
 import { ObjectStorage } from './storage/object-storage.ts'
 
 /** How long an isolate may go on with what it knows of a domain or a key. */
@@ -39,6 +43,10 @@ export interface Deps {
   /** Every database that holds files, with its bucket: what the reconciler visits. */
   places: readonly { db: Database; storage: ObjectStorage }[]
   queue: JobQueue
+  /** Runs the jobs that wait in a queue which calls nobody; null when the queue delivers by itself. */
+  drainQueue: (() => Promise<unknown>) | null
+  /** The most files of one domain at once; null where the queue sees to that. */
+  maxRunning: number | null
   /** Null unless QStash is the queue. */
   callbacks: CallbackGuard | null
   directory: DomainDirectory
@@ -58,15 +66,20 @@ export function buildDeps(from: unknown, context: { waitUntil(promise: Promise<u
   const storage = new ObjectStorage(env.BUCKET)
   const databaseFor = () => control
   const now = () => Date.now()
-  return {
+  const deps: Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'> = {
     env,
     control,
     databaseFor,
     storageFor: () => storage,
     places: [{ db: control, storage }],
-    queue: buildQueue(env),
     callbacks: buildCallbacks(env),
-    directory: new DomainDirectory({ control, databaseFor, cache: domainCache, now }),
+    directory: new DomainDirectory({
+      control,
+      baseDomain: env.BASE_DOMAIN,
+      databaseFor,
+      cache: domainCache,
+      now,
+    }),
     keyCache,
     pool,
     steps,
@@ -75,14 +88,66 @@ export function buildDeps(from: unknown, context: { waitUntil(promise: Promise<u
     log,
     defer: (promise) => context.waitUntil(promise),
   }
+  return { ...deps, ...buildQueue(deps) }
 }
 
-/** QStash when its token is set, else Cloudflare Queues. */
-function buildQueue(env: Env): JobQueue {
-  if (env.QSTASH_TOKEN && env.CALLBACK_URL) {
-    return new QStashJobQueue({ token: env.QSTASH_TOKEN, baseUrl: env.QSTASH_URL, callbackUrl: env.CALLBACK_URL })
+/** QStash when its token is set, else Redis when its URL is, else Cloudflare Queues. */
+function buildQueue(
+  deps: Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>,
+): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
+  const { QSTASH_TOKEN, QSTASH_URL, CALLBACK_URL, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, JOBS } = deps.env
+  if (QSTASH_TOKEN && CALLBACK_URL) {
+    const queue = new QStashJobQueue({
+      token: QSTASH_TOKEN,
+      baseUrl: QSTASH_URL,
+      callbackUrl: CALLBACK_URL,
+    })
+    return { queue, drainQueue: null, maxRunning: null }
   }
-  return new CloudflareJobQueue(env.JOBS as NonNullable<Env['JOBS']>)
+  if (UPSTASH_REDIS_REST_URL && UPSTASH_REDIS_REST_TOKEN) {
+    return drainedQueue(
+      deps,
+      new RedisJobQueue({ url: UPSTASH_REDIS_REST_URL, token: UPSTASH_REDIS_REST_TOKEN }, deps.now),
+    )
+  }
+  return {
+    queue: new CloudflareJobQueue(JOBS as NonNullable<Env['JOBS']>),
+    drainQueue: null,
+    maxRunning: maxRunningPerDomain,
+  }
+}
+
+/** Redis calls nobody: it is drained after each publish, and by the scheduled handler. */
+function drainedQueue(
+  deps: Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>,
+  redis: RedisJobQueue,
+): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
+  const queue: JobQueue = {
+    publish: async (jobs, options) => {
+      await redis.publish(jobs, options)
+      if (!options?.delaySeconds) deps.defer(drainSoon())
+    },
+  }
+  const parts = { ...deps, queue, maxRunning: maxRunningPerDomain }
+  const orLog = (work: Promise<unknown>) => work.catch((error) => deps.log('warn', 'drain-failed', { error }))
+  const drain = (bounds: Pick<DrainOptions, 'streams' | 'until' | 'maxJobs'>) =>
+    orLog(redis.drain({ ...bounds, run: (message) => runJob(parts, message) }))
+  // What outlives the answer is ended 30 s after it: only short jobs, and nothing new in the second half, also not for
+  // what those jobs publish themselves.
+  let until: number | undefined
+  const drainSoon = coalesce(() => {
+    until ??= deps.now() + 15_000
+    return drain({ streams: ['short'], until, maxJobs: 100 })
+  })
+  const drainQueue = async () => {
+    await drain({
+      streams: ['short', 'long'],
+      until: deps.now() + 50_000,
+      maxJobs: 1_000,
+    })
+    await orLog(redis.handOverDead((message, reason) => noteDeadJob(parts, message, reason)))
+  }
+  return { queue, drainQueue, maxRunning: maxRunningPerDomain }
 }
 
 function buildCallbacks(env: Env): CallbackGuard | null {

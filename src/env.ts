@@ -32,6 +32,9 @@ const envSchema = z
     QSTASH_URL: z.url().optional(),
     QSTASH_CURRENT_SIGNING_KEY: secret.optional(),
     QSTASH_NEXT_SIGNING_KEY: secret.optional(),
+    /** Jobs go through this Redis when QStash is not configured. */
+    UPSTASH_REDIS_REST_URL: z.url().optional(),
+    UPSTASH_REDIS_REST_TOKEN: secret.optional(),
   })
   .superRefine((env, context) => {
     const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
@@ -41,7 +44,9 @@ const envSchema = z
       for (const name of ['CALLBACK_URL', 'QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY'] as const) {
         if (!env[name]) refuse(name, 'is needed with QSTASH_TOKEN')
       }
-    } else if (!env.JOBS) refuse('JOBS', 'or QSTASH_TOKEN is needed: there is no queue')
+    } else if (env.UPSTASH_REDIS_REST_URL) {
+      if (!env.UPSTASH_REDIS_REST_TOKEN) refuse('UPSTASH_REDIS_REST_TOKEN', 'is needed with UPSTASH_REDIS_REST_URL')
+    } else if (!env.JOBS) refuse('JOBS', 'or QSTASH_TOKEN or UPSTASH_REDIS_REST_URL is needed: there is no queue')
   })
 
 export type Env = z.infer<typeof envSchema>

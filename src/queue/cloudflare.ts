@@ -28,14 +28,16 @@ export class CloudflareJobQueue implements JobQueue {
  * Hands each message of a batch to `handle`, and gives back to the queue only those that threw: what is wrong with a
  * file is settled in its row, so a message is retried just when the row could not be reached.
  */
-export async function consumeBatch(batch: MessageBatch, handle: (message: unknown) => Promise<void>): Promise<void> {
+export async function consumeBatch(batch: MessageBatch, handle: (message: unknown) => Promise<unknown>): Promise<void> {
   await Promise.all(
     batch.messages.map(async (message) => {
       try {
         await handle(message.body)
         message.ack()
       } catch {
-        message.retry({ delaySeconds: Math.min(10 * 2 ** message.attempts, 600) })
+        message.retry({
+          delaySeconds: Math.min(10 * 2 ** message.attempts, 600),
+        })
       }
     }),
   )

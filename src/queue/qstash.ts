@@ -1,4 +1,5 @@
 import { Client, Receiver } from '@upstash/qstash'
+import { maxRunningPerDomain } from '../core/backoff.ts'
 import { deduplicationId, type Job } from '../core/job.ts'
 import type { JobQueue } from '../core/ports.ts'
 
@@ -13,6 +14,9 @@ export interface QStashOptions {
 /** QStash's own retries, before the failure callback. It spaces them by about e^(2.5 n) seconds. */
 const deliveryRetries = 3
 
+/** Deliveries of one domain that QStash makes at once, so that one domain's flood does not starve the others. */
+const parallelismPerDomain = maxRunningPerDomain
+
 /** Jobs through QStash, which calls `POST /internal/jobs` back for each of them. */
 export class QStashJobQueue implements JobQueue {
   readonly #client: Client
@@ -20,7 +24,12 @@ export class QStashJobQueue implements JobQueue {
 
   constructor({ token, baseUrl, callbackUrl }: QStashOptions) {
     // Retrying here would only delay the answer: a failed publish is made good by the reconciler.
-    this.#client = new Client({ token, ...(baseUrl ? { baseUrl } : {}), retry: false, enableTelemetry: false })
+    this.#client = new Client({
+      token,
+      ...(baseUrl ? { baseUrl } : {}),
+      retry: false,
+      enableTelemetry: false,
+    })
     this.#callbackUrl = callbackUrl
   }
 
@@ -31,6 +40,7 @@ export class QStashJobQueue implements JobQueue {
       retries: deliveryRetries,
       deduplicationId: deduplicationId(job),
       failureCallback: failedJobUrl(this.#callbackUrl),
+      flowControl: { key: job.domainId, parallelism: parallelismPerDomain },
       ...(delaySeconds > 0 ? { delay: delaySeconds } : {}),
     }))
     const [only] = messages
@@ -54,7 +64,10 @@ export function failedJobUrl(callbackUrl: string): string {
  * exactly `url`: without a URL the official receiver would take a signature for any other destination.
  */
 export function qstashVerifier(keys: { current: string; next: string }) {
-  const receiver = new Receiver({ currentSigningKey: keys.current, nextSigningKey: keys.next })
+  const receiver = new Receiver({
+    currentSigningKey: keys.current,
+    nextSigningKey: keys.next,
+  })
   return async (signature: string | undefined, body: string, url: string): Promise<boolean> => {
     if (!signature) return false
     try {
