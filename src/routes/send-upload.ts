@@ -1,21 +1,25 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppContext, AppEnv } from '../context.ts'
-import { digestAlgorithms, joinDigests, parseDigestField, reprDigest } from '../core/digest.ts'
+import { digestAlgorithms, joinDigests, parseDigestField } from '../core/digest.ts'
 import type { Domain } from '../core/domain.ts'
 import { Refusal } from '../core/errors.ts'
 import { cleanFilename } from '../core/filename.ts'
 import { essenceOf } from '../core/media-type.ts'
-import type { UploadedFile } from '../core/uploaded-file.ts'
 import { domainNotFound, requireDomain } from '../middleware/domain.ts'
 import { problemDocument } from '../problem.ts'
-import type { FileOutcome, IntakeParts } from '../services/receive/intake.ts'
+import { parseIdempotencyKey } from '../services/receive/idempotency.ts'
 import { receiveMultipart } from '../services/receive/receive-multipart.ts'
 import { receiveRaw } from '../services/receive/receive-raw.ts'
+import type { FileOutcome, IntakeParts } from '../services/receive/reception.ts'
 import { domainQuery, problemResponses, resultsSchema, uploadSchema } from './schemas.ts'
 import { serialiseUpload, uploadUrl } from './serialise-upload.ts'
 
 const uploadHeaders = z.object({
   'x-upload-domain': z.string().optional().describe('The domain, on the apex host: a slug or a hostname.'),
+  'idempotency-key': z
+    .string()
+    .optional()
+    .describe('Makes a repeat within 24 hours return the first answer and store nothing: 1 to 255 visible characters.'),
   'content-digest': z
     .string()
     .optional()
@@ -41,8 +45,17 @@ const sendForm = createRoute({
             type: 'object',
             properties: {
               domain: { type: 'string' },
-              metadata: { type: 'string', contentMediaType: 'application/json' },
-              file: { type: 'array', items: { type: 'string', contentMediaType: 'application/octet-stream' } },
+              metadata: {
+                type: 'string',
+                contentMediaType: 'application/json',
+              },
+              file: {
+                type: 'array',
+                items: {
+                  type: 'string',
+                  contentMediaType: 'application/octet-stream',
+                },
+              },
             },
           },
         },
@@ -50,7 +63,10 @@ const sendForm = createRoute({
     },
   },
   responses: {
-    202: { description: 'Every file was accepted.', content: { 'application/json': { schema: resultsSchema } } },
+    202: {
+      description: 'Every file was accepted.',
+      content: { 'application/json': { schema: resultsSchema } },
+    },
     207: {
       description: 'Some of the files were accepted.',
       content: { 'application/json': { schema: resultsSchema } },
@@ -64,16 +80,28 @@ const sendRaw = createRoute({
   path: '/v1/uploads/{filename}',
   summary: 'Upload one file as the body',
   request: {
-    params: z.object({ filename: z.string().openapi({ param: { name: 'filename', in: 'path' } }) }),
+    params: z.object({
+      filename: z.string().openapi({ param: { name: 'filename', in: 'path' } }),
+    }),
     query: domainQuery,
     headers: uploadHeaders,
     body: {
       required: true,
-      content: { '*/*': { schema: { type: 'string', contentMediaType: 'application/octet-stream' } } },
+      content: {
+        '*/*': {
+          schema: {
+            type: 'string',
+            contentMediaType: 'application/octet-stream',
+          },
+        },
+      },
     },
   },
   responses: {
-    202: { description: 'The file was accepted.', content: { 'application/json': { schema: uploadSchema } } },
+    202: {
+      description: 'The file was accepted.',
+      content: { 'application/json': { schema: uploadSchema } },
+    },
     ...problemResponses(400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503),
   },
 })
@@ -90,12 +118,13 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
       domain,
       findDomain: async (name) => (await deps.directory.byClientText(name)) ?? refuse(name),
       partsFor: (target) => intakeParts(c, target),
+      repeatable: repeatable(c),
     })
     const outcomes = received.outcomes.map((outcome) => serialiseOutcome(c, received.domain, outcome))
     const accepted = received.outcomes.flatMap((outcome) => ('upload' in outcome ? [outcome.upload] : []))
     const [only] = accepted
     if (!only) throw allRefused(received.outcomes, outcomes)
-    if (outcomes.length === 1) nameUpload(c, received.domain, only)
+    if (outcomes.length === 1) c.header('Location', uploadUrl(c, received.domain, only.id))
     return c.json({ results: outcomes }, accepted.length === outcomes.length ? 202 : 207)
   })
   .openapi(sendRaw, async (c) => {
@@ -105,19 +134,49 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
         body: c.var.body,
         credential: c.var.credential,
         domain,
-        filename: cleanFilename(c.req.param('filename')),
+        filename: filenameOf(c),
         declaredType: essenceOf(c.req.header('content-type')),
         digests: requestDigests(c),
+        repeatable: repeatable(c),
       },
       intakeParts(c, domain),
     )
-    nameUpload(c, domain, upload)
+    c.header('Location', uploadUrl(c, domain, upload.id))
     return c.json(serialiseUpload(c, domain, upload), 202)
   })
 
 function intakeParts(c: AppContext, domain: Domain): IntakeParts {
   const { databaseFor, storageFor, pool, queue, now, log, defer } = c.var.deps
-  return { db: databaseFor(domain), storage: storageFor(domain), pool, queue, now, log, defer }
+  return {
+    db: databaseFor(domain),
+    storage: storageFor(domain),
+    pool,
+    queue,
+    now,
+    log,
+    defer,
+  }
+}
+
+/** The last segment of the path. Hono gives it undecoded when it can't be decoded, which would be a name nobody meant. */
+function filenameOf(c: AppContext): string {
+  const segment = new URL(c.req.url).pathname.slice('/v1/uploads/'.length)
+  try {
+    return cleanFilename(decodeURIComponent(segment))
+  } catch {
+    throw new Refusal(
+      'request-invalid',
+      `The filename in the path is not percent-encoded UTF-8: "${segment.slice(0, 100)}".`,
+    )
+  }
+}
+
+function repeatable(c: AppContext) {
+  return {
+    idempotencyKey: parseIdempotencyKey(c.req.header('idempotency-key')),
+    method: c.req.method,
+    path: c.req.path,
+  }
 }
 
 /** What the request's digest fields promise of its body. */
@@ -131,19 +190,18 @@ function requestDigests(c: AppContext) {
 function serialiseOutcome(c: AppContext, domain: Domain, outcome: FileOutcome) {
   if ('upload' in outcome) return { upload: serialiseUpload(c, domain, outcome.upload) }
   const { filename, refusal } = outcome
-  return { filename, problem: { ...problemDocument(refusal), requestId: c.var.requestId } }
+  return {
+    filename,
+    problem: { ...problemDocument(refusal), requestId: c.var.requestId },
+  }
 }
 
 /** When no file was accepted, the answer is the first file's problem, with every file's own beside it. */
 function allRefused(outcomes: readonly FileOutcome[], results: readonly unknown[]): Refusal {
   const [first] = outcomes.flatMap((outcome) => ('refusal' in outcome ? [outcome.refusal] : []))
-  return new Refusal(first?.code ?? 'no-file', first?.message ?? '', { facts: { ...first?.facts, results } })
-}
-
-/** The headers of an answer about one upload: where it is, and what was received (RFC 9530 §3). */
-function nameUpload(c: AppContext, domain: Domain, upload: UploadedFile): void {
-  c.header('Location', uploadUrl(c, domain, upload.id))
-  c.header('Repr-Digest', reprDigest(upload.sha256))
+  return new Refusal(first?.code ?? 'no-file', first?.message ?? '', {
+    facts: { ...first?.facts, results },
+  })
 }
 
 function refuse(name: string): never {

@@ -1,6 +1,7 @@
 import { Refusal } from '../../core/errors.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
-import { type Database, isConstraintViolation, violates } from '../../db/database.ts'
+import { type Database, violates } from '../../db/database.ts'
+import type { KeptAnswer } from '../../db/idempotency-keys.ts'
 import { type CommitRefusal, commitRefusals } from '../../db/schema.ts'
 import {
   type Committer,
@@ -20,21 +21,23 @@ export async function commitOrRefuse(
   committer: Committer,
   files: readonly FileToCommit[],
   now: number,
+  answerFor: ((uploads: readonly UploadedFile[]) => KeptAnswer) | null = null,
 ): Promise<UploadedFile[]> {
+  const uploads = files.map((file) => committedFile(committer, file, now))
   try {
-    await commitFiles(db, committer, files, now)
+    await commitFiles(db, committer, files, now, answerFor?.(uploads) ?? null)
   } catch (error) {
     const refusal = refusalOfCommit(error)
-    if (refusal) throw refusal
-    if (isConstraintViolation(error)) throw error
+    // A batch that has been written already would now miss its own claims: what the rows say comes first.
+    if (refusal && !violates(error, 'claim_lost')) throw refusal
     const found = await whichAreCommitted(
       db,
       committer.domainId,
       files.map((file) => file.id),
     ).catch(() => new Set())
-    if (found.size < files.length) throw new CommitUnknown(error)
+    if (found.size < files.length) throw refusal ?? new CommitUnknown(error)
   }
-  return files.map((file) => committedFile(committer, file, now))
+  return uploads
 }
 
 /** Nobody knows whether the batch was written, so nothing may be removed. */
@@ -47,10 +50,19 @@ export class CommitUnknown extends Refusal {
   }
 }
 
+/** The answer to an upload whose row somebody deleted while its bytes came in. */
+export function uploadDeleted(): Refusal {
+  return new Refusal('upload-deleted', 'The upload was deleted while it was running.')
+}
+
 const refusals: Record<CommitRefusal, () => Refusal> = {
   domain_suspended: () => new Refusal('domain-suspended', 'This domain takes no uploads at present. Ask its operator.'),
   key_revoked: () => new Refusal('credential-invalid', 'This key was revoked while the upload was running.'),
-  claim_lost: () => new Refusal('upload-deleted', 'The upload was deleted while it was running.'),
+  claim_lost: uploadDeleted,
+  idempotency_lost: () =>
+    new Refusal('idempotency-in-progress', 'Another request has taken over this Idempotency-Key. Ask again shortly.', {
+      retryAfterSeconds: 2,
+    }),
   commit_too_late: () =>
     new Refusal('body-timeout', 'The upload took longer than 12 hours. Use a resumable upload for a slow connection.'),
   quota_files: () =>

@@ -1,73 +1,63 @@
 import { v7 as uuidv7 } from 'uuid'
-import type { ExpectedDigests } from '../../core/digest.ts'
 import type { Domain } from '../../core/domain.ts'
-import { Refusal } from '../../core/errors.ts'
+import type { Refusal } from '../../core/errors.ts'
 import { cleanFilename } from '../../core/filename.ts'
 import type { Metadata } from '../../core/metadata.ts'
 import { objectKey } from '../../core/object-key.ts'
-import type { Clock, JobQueue, Log } from '../../core/ports.ts'
 import type { Protocol, UploadedFile } from '../../core/uploaded-file.ts'
-import type { Database } from '../../db/database.ts'
 import { type Committer, claimFile, type FileToCommit } from '../../db/uploaded-files/commit.ts'
-import type { BufferPool } from '../../ingest/buffer-pool.ts'
 import { type LargeFileClaim, storeFile } from '../../ingest/store-file.ts'
 import type { ByteSource } from '../../multipart/byte-source.ts'
-import type { ObjectStorage } from '../../storage/object-storage.ts'
 import { publishJobs } from '../publish-jobs.ts'
-import { CommitUnknown, commitOrRefuse, refusalOfCommit } from './commit.ts'
+import { CommitUnknown, commitOrRefuse, refusalOfCommit, uploadDeleted } from './commit.ts'
 import { discardClaim } from './discard-claim.ts'
+import {
+  type FingerprintPart,
+  fingerprintOf,
+  fingerprintPart,
+  freeKey,
+  type KeyedRequest,
+  toKeptOutcome,
+} from './idempotency.ts'
+import {
+  type Announcement,
+  concernsOneFile,
+  type FileOutcome,
+  type IntakeParts,
+  orUnavailable,
+  type Reception,
+} from './reception.ts'
 
-/** What receiving needs: the domain's own database and bucket, and what the whole isolate shares. */
-export interface IntakeParts {
-  db: Database
-  storage: ObjectStorage
-  pool: BufferPool
-  queue: JobQueue
-  now: Clock
-  log: Log
-  /** Lets a promise outlive the answer. */
-  defer(promise: Promise<unknown>): void
+/** The idempotency key that an intake holds, and the request it stands for. */
+export interface KeyedIntake {
+  request: Extract<KeyedRequest, { kind: 'first' }>
+  method: string
+  path: string
 }
 
-/** A file as the request announces it. */
-export interface Announcement {
-  filename: string
-  /** The essence of its declared type; null when there is none. */
-  declaredType: string | null
-  digests: ExpectedDigests
-  /** The most bytes it can have, as far as that is known. */
-  atMostBytes: number | null
-  /** Its exact length, where the protocol says it; that much quota is reserved for a large file while it arrives. */
-  declaredBytes: number | null
-}
-
-/** What became of one file of a request. */
-export type FileOutcome = { upload: UploadedFile } | { filename: string; refusal: Refusal }
-
-/** The files of one request on their way to one commit. Either `commit` or `discard` ends it. */
-export class Intake {
+/** Stores the files of one request, and accepts them by one commit. */
+export class Intake implements Reception {
   readonly #parts: IntakeParts
   readonly #domain: Domain
   readonly #committer: Committer
   readonly #protocol: Protocol
+  readonly #keyed: KeyedIntake | null
+  readonly #sent: FingerprintPart[] = []
   /** In the order sent: a stored file, or why it is none. */
   readonly #files: ({ stored: FileToCommit } | { filename: string; refusal: Refusal })[] = []
 
-  constructor(parts: IntakeParts, domain: Domain, keyId: string | null, protocol: Protocol) {
+  constructor(parts: IntakeParts, domain: Domain, keyId: string | null, protocol: Protocol, keyed: KeyedIntake | null) {
     this.#parts = parts
     this.#domain = domain
     this.#committer = { domainId: domain.id, keyId }
     this.#protocol = protocol
+    this.#keyed = keyed
   }
 
   get count(): number {
     return this.#files.length
   }
 
-  /**
-   * Stores one file. A refusal that concerns this file alone is noted as its outcome; what concerns the whole request
-   * (the body broke off, the domain may not accept) is thrown.
-   */
   async take(source: ByteSource, announced: Announcement): Promise<void> {
     const id = uuidv7()
     const filename = cleanFilename(announced.filename)
@@ -87,43 +77,93 @@ export class Intake {
     try {
       const findings = await storeFile(
         source,
-        { ...announced, filename, key: file.objectKey, policy: this.#domain.policy },
+        {
+          ...announced,
+          filename,
+          key: file.objectKey,
+          policy: this.#domain.policy,
+        },
         { storage, pool, claim: this.#claimFor(file) },
       )
-      this.#files.push({ stored: { ...file, ...findings, sha256: hex(findings.sha256) } })
+      const stored = { ...file, ...findings, sha256: findings.sha256.toHex() }
+      this.#files.push({ stored })
+      this.#sent.push(fingerprintPart(announced, filename, stored))
     } catch (error) {
-      if (!(error instanceof Refusal && concernsOneFile.has(error.code))) throw error
+      if (!concernsOneFile(error)) throw file.claim?.isLost ? uploadDeleted() : orUnavailable(error)
       this.#files.push({ filename, refusal: error })
+      this.#sent.push(fingerprintPart(announced, filename, { refused: error.code }))
     }
   }
 
-  /** Accepts every stored file in one batch and has their jobs published. Returns one outcome a file, in the order sent. */
   async commit(metadata: Metadata): Promise<FileOutcome[]> {
     const stored = this.#stored().map((file) => ({ ...file, metadata }))
+    if (stored.length === 0) {
+      await this.#giveBackKey()
+      return this.#outcomes([])
+    }
     const { db, now, queue, log, defer } = this.#parts
-    const accepted = stored.length === 0 ? [] : await commitOrRefuse(db, this.#committer, stored, now())
-    const jobs = accepted.map(({ id, domainId, generation }) => ({ id, domainId, generation, publish: 1 }))
+    const accepted = await commitOrRefuse(db, this.#committer, stored, now(), this.#answerFor(metadata))
+    this.#keyed?.request.stopRenewing()
+    const jobs = accepted.map(({ id, domainId, generation, size }) => ({
+      id,
+      domainId,
+      generation,
+      publish: 1,
+      bytes: size,
+    }))
     defer(publishJobs({ queue, log }, jobs))
+    return this.#outcomes(accepted)
+  }
+
+  /**
+   * Removes what was stored, unless it may have been committed all the same. Never throws: the reconciler finishes
+   * what is left.
+   */
+  async discard(because: unknown): Promise<void> {
+    this.#keyed?.request.stopRenewing()
+    if (because instanceof CommitUnknown) return
+    await this.#giveBackKey()
+    const stored = this.#stored()
+    const { db, storage, now, log } = this.#parts
+    try {
+      for (const file of stored) {
+        if (file.claim) await discardClaim({ db, storage, now, log }, { domainId: this.#domain.id, id: file.id })
+      }
+      await storage.remove(stored.flatMap((file) => (file.claim ? [] : [file.objectKey])))
+    } catch (error) {
+      log('warn', 'discard-failed', {
+        uploadIds: stored.map((file) => file.id),
+        error,
+      })
+    }
+  }
+
+  #outcomes(accepted: readonly UploadedFile[]): FileOutcome[] {
     const byId = new Map(accepted.map((upload) => [upload.id, upload]))
     return this.#files.map((file) => ('refusal' in file ? file : { upload: byId.get(file.stored.id) as UploadedFile }))
   }
 
-  /**
-   * Removes what was stored for a request that ended with this error, unless it may have been committed all the same.
-   * Never throws: the reconciler finishes the rest.
-   */
-  async discard(because: unknown): Promise<void> {
-    if (because instanceof CommitUnknown) return
-    const stored = this.#stored()
-    const { db, storage, now, log } = this.#parts
-    try {
-      await storage.remove(stored.map((file) => file.objectKey))
-      for (const file of stored) {
-        if (file.claim) await discardClaim({ db, storage, now, log }, { domainId: this.#domain.id, id: file.id })
-      }
-    } catch (error) {
-      log('warn', 'discard-failed', { uploadIds: stored.map((file) => file.id), error })
-    }
+  /** What a repeat with the same key is to be told. */
+  #answerFor(metadata: Metadata) {
+    if (!this.#keyed) return null
+    const { request, method, path } = this.#keyed
+    const fingerprint = fingerprintOf({
+      method,
+      path,
+      metadata,
+      parts: this.#sent,
+    })
+    return (uploads: readonly UploadedFile[]) => ({
+      held: request.held,
+      fingerprint,
+      outcome: this.#outcomes(uploads).map(toKeptOutcome),
+    })
+  }
+
+  async #giveBackKey(): Promise<void> {
+    if (!this.#keyed) return
+    this.#keyed.request.stopRenewing()
+    await freeKey(this.#parts, this.#keyed.request.held)
   }
 
   #stored(): FileToCommit[] {
@@ -134,14 +174,15 @@ export class Intake {
     const { db, storage, now, log } = this.#parts
     return {
       open: async (r2UploadId) => {
-        file.claim = { reservedBytes: file.size }
         const { claim: _claim, sha256: _sha256, ...row } = file
         await claimFile(db, this.#committer, { ...row, r2UploadId }, now()).catch((error) => {
           throw refusalOfCommit(error) ?? error
         })
+        file.claim = { reservedBytes: file.size, isLost: false }
       },
       abandon: async (r2UploadId) => {
-        await discardClaim({ db, storage, now, log }, { domainId: this.#domain.id, id: file.id })
+        const wasOurs = await discardClaim({ db, storage, now, log }, { domainId: this.#domain.id, id: file.id })
+        if (file.claim) file.claim.isLost = !wasOurs
         // Where the claim itself was refused there is no row, and only this request knows R2's upload.
         await storage.abortMultipart(file.objectKey, r2UploadId).catch((error) => {
           log('warn', 'abort-failed', { uploadId: file.id, error })
@@ -149,16 +190,4 @@ export class Intake {
       },
     }
   }
-}
-
-/** A file with one of these is left out, and the others of its request go on. */
-const concernsOneFile: ReadonlySet<string> = new Set([
-  'file-too-large',
-  'type-not-allowed',
-  'type-contradicted',
-  'digest-mismatch',
-])
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

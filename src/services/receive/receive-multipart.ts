@@ -8,11 +8,16 @@ import type { RequestBody } from '../../ingest/request-body.ts'
 import { boundaryOf } from '../../multipart/boundary.ts'
 import { MultipartReader } from '../../multipart/multipart-reader.ts'
 import type { Part } from '../../multipart/part.ts'
-import { type FileOutcome, Intake, type IntakeParts } from './intake.ts'
+import { openReception, type Repeatable } from './open-reception.ts'
+import type { FileOutcome, IntakeParts, Reception } from './reception.ts'
 
 /** Fields before the first file may take this much together while nobody knows yet whose upload it is. */
 const mostLeadingBytes = 16 * 1024
 const mostFieldBytes = 16 * 1024
+/** The same with everything around the fields, and what the parser may have read ahead. */
+const mostBytesUnnamed = 256 * 1024
+/** The most files that any policy allows, and as many parts again for fields. */
+const mostFiles = 1000
 
 /** A `multipart/form-data` request as the edge of the Worker understood it. */
 export interface MultipartUpload {
@@ -26,6 +31,7 @@ export interface MultipartUpload {
   findDomain(name: string): Promise<Domain>
   /** What the services need for one domain. */
   partsFor(domain: Domain): IntakeParts
+  repeatable: Repeatable
 }
 
 /**
@@ -39,7 +45,7 @@ export async function receiveMultipart(request: MultipartUpload): Promise<{ doma
 class MultipartReception {
   readonly #request: MultipartUpload
   #domain: Domain | null = null
-  #intake: Intake | null = null
+  #reception: Reception | null = null
   #metadata: Metadata = {}
   #leadingBytes = 0
 
@@ -50,11 +56,13 @@ class MultipartReception {
   async run(): Promise<{ domain: Domain; outcomes: FileOutcome[] }> {
     const { body, contentType, domain } = this.#request
     const boundary = boundaryOf(contentType)
-    if (domain) this.#admit(domain)
-    // Counting files is the policy's business, and it is known later than the limits of the form.
+    if (domain) await this.#admit(domain)
+    else body.holdTo(mostBytesUnnamed, () => domainRequired(`The beginning of the form names no domain.`))
+    // How many files and bytes there may be is the policy's business, and it is known later than the limits of the form.
     const reader = new MultipartReader(body, boundary, {
+      parts: 2 * mostFiles,
+      files: mostFiles + 1,
       fieldBytes: mostFieldBytes,
-      files: 1000,
       totalBytes: Number.MAX_SAFE_INTEGER,
     })
     try {
@@ -62,29 +70,27 @@ class MultipartReception {
         if (part.filename === undefined) await this.#field(part)
         else await this.#file(part)
       }
-      if (!this.#intake || !this.#domain) throw domainRequired('The form names no domain.')
-      if (this.#intake.count === 0)
+      if (!this.#reception || !this.#domain) throw domainRequired('The form names no domain.')
+      if (this.#reception.count === 0)
         throw new Refusal('no-file', 'The form has no file. Send at least one part with a filename.')
       body.checkDigests()
-      return { domain: this.#domain, outcomes: await this.#intake.commit(this.#metadata) }
+      return {
+        domain: this.#domain,
+        outcomes: await this.#reception.commit(this.#metadata),
+      }
     } catch (error) {
-      await this.#intake?.discard(error)
+      await this.#reception?.discard(error)
       throw error
     }
   }
 
   /** Everything that can be judged before a byte of a file is read. */
-  #admit(domain: Domain): void {
-    const { body, credential, partsFor } = this.#request
+  async #admit(domain: Domain): Promise<void> {
+    const { body, credential, partsFor, repeatable } = this.#request
     requireAccess(credential, 'upload', domain)
     body.limitTo(domain.policy.maxRequestBytes)
     this.#domain = domain
-    this.#intake = new Intake(
-      partsFor(domain),
-      domain,
-      credential.kind === 'key' ? credential.keyId : null,
-      'multipart',
-    )
+    this.#reception = await openReception(partsFor(domain), domain, credential, 'multipart', repeatable)
   }
 
   async #field(part: Part): Promise<void> {
@@ -110,21 +116,22 @@ class MultipartReception {
         },
       )
     }
-    if (!this.#domain) this.#admit(named)
+    if (!this.#domain) await this.#admit(named)
   }
 
   async #file(part: Part): Promise<void> {
-    const intake = this.#intake
-    if (!intake || !this.#domain) throw domainRequired('The form has a file before any field "domain".')
+    const reception = this.#reception
+    if (!reception || !this.#domain) throw domainRequired('The form has a file before any field "domain".')
     const { body } = this.#request
     const { maxFilesPerRequest } = this.#domain.policy
     if (part.filename === '') return requireNothingChosen(part)
-    if (intake.count >= maxFilesPerRequest) {
+    if (reception.count >= maxFilesPerRequest) {
       throw new Refusal('too-many-files', `This domain takes at most ${maxFilesPerRequest} files in one request.`, {
         facts: { limit: maxFilesPerRequest },
       })
     }
-    await intake.take(part, {
+    await reception.take(part, {
+      field: part.name,
       filename: part.filename as string,
       declaredType: essenceOf(part.contentType),
       digests: parseDigestField('Content-Digest', part.headers.get('content-digest')),

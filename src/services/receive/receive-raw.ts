@@ -5,7 +5,8 @@ import type { UploadedFile } from '../../core/uploaded-file.ts'
 import { fileTooLarge } from '../../ingest/examination.ts'
 import { RawSource } from '../../ingest/raw-source.ts'
 import type { RequestBody } from '../../ingest/request-body.ts'
-import { Intake, type IntakeParts } from './intake.ts'
+import { openReception, type Repeatable } from './open-reception.ts'
+import type { IntakeParts } from './reception.ts'
 
 /** A `PUT` whose body is one file. */
 export interface RawUpload {
@@ -15,6 +16,7 @@ export interface RawUpload {
   filename: string
   declaredType: string | null
   digests: ExpectedDigests
+  repeatable: Repeatable
 }
 
 /** Receives one file that is the whole body. Throws a `Refusal`; nothing is kept then. */
@@ -25,14 +27,19 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
   const { declaredBytes } = body
   if (declaredBytes !== null && declaredBytes > maxFileBytes) throw fileTooLarge(filename, maxFileBytes, declaredBytes)
   body.limitTo(maxRequestBytes)
-  const intake = new Intake(parts, domain, credential.kind === 'key' ? credential.keyId : null, 'raw')
+  const reception = await openReception(parts, domain, credential, 'raw', request.repeatable)
   try {
-    await intake.take(new RawSource(body), { ...request, atMostBytes: declaredBytes, declaredBytes })
-    const [outcome] = await intake.commit({})
+    await reception.take(new RawSource(body), {
+      ...request,
+      field: '',
+      atMostBytes: declaredBytes,
+      declaredBytes,
+    })
+    const [outcome] = await reception.commit({})
     if (outcome && 'upload' in outcome) return outcome.upload
     throw outcome?.refusal
   } catch (error) {
-    await intake.discard(error)
+    await reception.discard(error)
     throw error
   }
 }
