@@ -24,7 +24,12 @@ export async function authenticate(parts: AuthenticateParts, authorization: stri
   if (parts.adminToken && sameText(token, parts.adminToken)) return { kind: 'administrator' }
   const key = await findKey(parts, token)
   if (!key || (key.expiresAt !== null && key.expiresAt <= parts.now())) throw unknownCredential()
-  return { kind: 'key', keyId: key.id, domainId: key.domainId, scopes: key.scopes }
+  return {
+    kind: 'key',
+    keyId: key.id,
+    domainId: key.domainId,
+    scopes: key.scopes,
+  }
 }
 
 async function findKey({ databaseFor, cache, now }: AuthenticateParts, token: string): Promise<ApiKey | undefined> {

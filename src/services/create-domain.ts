@@ -5,7 +5,7 @@ import { parseHost, reservedSlugs } from '../core/host.ts'
 import type { Policy } from '../core/policy.ts'
 import type { Clock } from '../core/ports.ts'
 import { type Database, violates } from '../db/database.ts'
-import { insertAccount } from '../db/domain-accounts.ts'
+import { deleteAccount, insertAccount } from '../db/domain-accounts.ts'
 import { insertDomainNames } from '../db/domains.ts'
 
 export interface NewDomain {
@@ -24,7 +24,12 @@ export async function createDomain(
     databaseFor,
     baseDomain,
     now,
-  }: { control: Database; databaseFor(domain: { id: string }): Database; baseDomain: string; now: Clock },
+  }: {
+    control: Database
+    databaseFor(domain: { id: string }): Database
+    baseDomain: string
+    now: Clock
+  },
   { slug, hostnames, policy }: NewDomain,
 ): Promise<Domain & { hostnames: string[]; createdAt: number }> {
   if (reservedSlugs.has(slug)) {
@@ -37,6 +42,7 @@ export async function createDomain(
   try {
     await insertDomainNames(control, domain, names)
   } catch (error) {
+    await deleteAccount(databaseFor(domain), domain.id).catch(() => {})
     if (violates(error, 'domains.slug'))
       throw new Refusal('domain-exists', `There is a domain "${slug}" already.`, { facts: { slug } })
     if (violates(error, 'hostnames.hostname')) {

@@ -1,5 +1,5 @@
 import type { Domain } from '../core/domain.ts'
-import { isSlug, parseHost } from '../core/host.ts'
+import { isSlug, meaningOfHost } from '../core/host.ts'
 import type { Clock } from '../core/ports.ts'
 import type { TimedCache } from '../core/timed-cache.ts'
 import type { Database } from '../db/database.ts'
@@ -8,6 +8,7 @@ import { type DomainName, findDomainByHostname, findDomainById, findDomainBySlug
 
 export interface DirectoryParts {
   control: Database
+  baseDomain: string
   databaseFor(domain: { id: string }): Database
   /** Shared by the isolate, 30 s an entry. Only domains that exist are kept, so that a new one is found at once. */
   cache: TimedCache<Domain>
@@ -34,12 +35,13 @@ export class DomainDirectory {
     return this.#find(`id:${id}`, (control) => findDomainById(control, id))
   }
 
-  /** By what a client wrote into a header, a parameter or a form field: a slug, or one of the domain's hostnames. */
+  /** By what a client wrote into a header, a parameter or a form field: a slug, or any host the domain is served at. */
   async byClientText(text: string): Promise<Domain | null> {
     const name = text.trim().toLowerCase()
     if (isSlug(name)) return this.bySlug(name)
-    const hostname = parseHost(name)
-    return hostname === null ? null : this.byHostname(hostname)
+    const meaning = meaningOfHost(name, this.#parts.baseDomain)
+    if (meaning.kind === 'slug') return this.bySlug(meaning.slug)
+    return meaning.kind === 'hostname' ? this.byHostname(meaning.hostname) : null
   }
 
   async #find(key: string, find: (control: Database) => Promise<DomainName | undefined>): Promise<Domain | null> {
@@ -50,7 +52,12 @@ export class DomainDirectory {
     if (!name) return null
     const account = await findAccount(databaseFor(name), name.id)
     if (!account) return null
-    const domain: Domain = { id: name.id, slug: name.slug, policy: account.policy, suspendedAt: account.suspendedAt }
+    const domain: Domain = {
+      id: name.id,
+      slug: name.slug,
+      policy: account.policy,
+      suspendedAt: account.suspendedAt,
+    }
     cache.set(key, domain, now())
     return domain
   }

@@ -22,12 +22,18 @@ export async function listUploads(
   const files = await listFiles(
     db,
     domainId,
-    { ...filter, olderThanId: cursor === undefined ? undefined : decode(cursor) },
+    {
+      ...filter,
+      olderThanId: cursor === undefined ? undefined : decode(cursor),
+    },
     limit + 1,
   )
   const uploads = files.slice(0, limit)
   const last = uploads.at(-1)
-  return { uploads, nextCursor: files.length > limit && last ? btoa(last.id).replaceAll('=', '') : null }
+  return {
+    uploads,
+    nextCursor: files.length > limit && last ? btoa(last.id).replaceAll('=', '') : null,
+  }
 }
 
 function decode(cursor: string): string {

@@ -14,6 +14,10 @@ export async function publishJobs(
   try {
     await queue.publish(jobs, options)
   } catch (error) {
-    log('warn', 'publish-failed', { jobs: jobs.length, firstUploadId: jobs[0]?.id, error })
+    log('warn', 'publish-failed', {
+      jobs: jobs.length,
+      firstUploadId: jobs[0]?.id,
+      error,
+    })
   }
 }

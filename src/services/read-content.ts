@@ -1,4 +1,4 @@
-import { parseRange, type RangeAnswer } from '../core/byte-range.ts'
+import type { RangeAnswer } from '../core/byte-range.ts'
 import { Refusal } from '../core/errors.ts'
 import type { Policy } from '../core/policy.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
@@ -13,20 +13,14 @@ export function requireReadable(file: UploadedFile, policy: Policy): void {
   })
 }
 
-/** Opens the bytes that a `Range` header asks for. Throws `range-not-satisfiable` when they are not there. */
+/** Opens the content, or a range of it that lies inside. Throws `upload-not-found` when it is gone. */
 export async function openContent(
   storage: ObjectStorage,
   file: UploadedFile,
-  rangeHeader: string | undefined,
-): Promise<{ body: ReadableStream<Uint8Array>; range: Exclude<RangeAnswer, { kind: 'unsatisfiable' }> }> {
-  const range = parseRange(rangeHeader, file.size)
-  if (range.kind === 'unsatisfiable') {
-    throw new Refusal('range-not-satisfiable', `The range lies outside of the file's ${file.size} bytes.`, {
-      facts: { size: file.size },
-    })
-  }
+  range: Exclude<RangeAnswer, { kind: 'unsatisfiable' }>,
+): Promise<ReadableStream<Uint8Array>> {
   const object = await storage.read(file.objectKey, range.kind === 'part' ? range : undefined)
   // Deleted between the two reads, or lost: either way there is nothing to serve.
   if (!object) throw new Refusal('upload-not-found', 'The content of this upload is gone.')
-  return { body: object.body, range }
+  return object.body
 }

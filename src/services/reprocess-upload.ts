@@ -2,7 +2,7 @@ import { Refusal } from '../core/errors.ts'
 import type { JobQueue, Log } from '../core/ports.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import type { Database } from '../db/database.ts'
-import { reprocessFile } from '../db/uploaded-files/transition.ts'
+import { reprocessFile } from '../db/uploaded-files/finish.ts'
 import { findUpload } from './find-upload.ts'
 import { publishJobs } from './publish-jobs.ts'
 
@@ -18,6 +18,14 @@ export async function reprocessUpload(
       facts: { status: file.status },
     })
   }
-  await publishJobs(parts, [{ id, domainId, generation: again.generation, publish: 1 }])
+  await publishJobs(parts, [
+    {
+      id,
+      domainId,
+      generation: again.generation,
+      publish: 1,
+      bytes: again.size,
+    },
+  ])
   return again
 }

@@ -1,6 +1,8 @@
+import { v7 as uuidv7 } from 'uuid'
 import { type Job, jobSchema } from '../core/job.ts'
 import type { Log } from '../core/ports.ts'
 import type { Database } from '../db/database.ts'
+import { insertDeadLetter } from '../db/dead-letters.ts'
 import { makeDue } from '../db/uploaded-files/due.ts'
 import type { ObjectStorage } from '../storage/object-storage.ts'
 import { type ProcessParts, processUpload } from './process-upload.ts'
@@ -25,7 +27,12 @@ export async function runJob(parts: RunJobParts, message: unknown): Promise<bool
       db: parts.databaseFor(domain),
       storage: parts.storageFor(domain),
     })
-    parts.log('info', 'job-done', { uploadId: job.id, generation: job.generation, publish: job.publish, outcome })
+    parts.log('info', 'job-done', {
+      uploadId: job.id,
+      generation: job.generation,
+      publish: job.publish,
+      outcome,
+    })
     return true
   } catch (error) {
     parts.log('error', 'job-not-run', { uploadId: job.id, error })
@@ -33,15 +40,35 @@ export async function runJob(parts: RunJobParts, message: unknown): Promise<bool
   }
 }
 
-/** Takes note of a job that its queue has given up: the row is due at once, so the reconciler publishes it anew. */
+/**
+ * Takes note of a job that its queue has given up: it becomes a dead letter, and its row is due at once, so that the
+ * reconciler publishes it anew.
+ */
 export async function noteDeadJob(
   { databaseFor, now, log }: Pick<RunJobParts, 'databaseFor' | 'now' | 'log'>,
   message: unknown,
+  reason: string,
 ): Promise<boolean> {
   const job = parseJob(log, message)
   if (!job) return false
-  log('error', 'job-given-up', { uploadId: job.id, generation: job.generation, publish: job.publish })
-  await makeDue(databaseFor({ id: job.domainId }), job, now())
+  const { id: fileId, domainId, generation, publish } = job
+  log('error', 'job-given-up', {
+    uploadId: fileId,
+    generation,
+    publish,
+    reason,
+  })
+  const db = databaseFor({ id: domainId })
+  await insertDeadLetter(db, {
+    id: uuidv7(),
+    fileId,
+    domainId,
+    generation,
+    publish,
+    reason: reason.slice(0, 500),
+    createdAt: now(),
+  })
+  await makeDue(db, job, now())
   return true
 }
 
