@@ -8,8 +8,10 @@ import { log } from './log.ts'
 import { credential } from './middleware/credential.ts'
 import { deps } from './middleware/deps.ts'
 import { domain } from './middleware/domain.ts'
+import { host } from './middleware/host.ts'
 import { requestBody } from './middleware/request-body.ts'
 import { invalidRequest, problemDocument, toRefusal } from './problem.ts'
+import { adminRoutes } from './routes/admin.ts'
 import { contentRoutes } from './routes/content.ts'
 import { domainRoutes } from './routes/domains.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -32,17 +34,20 @@ export function createApp(
   app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }))
   app.use(requestBody())
   app.use(deps(build))
-  app.use('/v1/*', credential())
-  app.use('/v1/uploads', domain())
+  app.use('/v1/*', host(), credential())
   app.use('/v1/uploads/*', domain())
 
   app.route('/', sendUploadRoutes)
   app.route('/', uploadRoutes)
   app.route('/', contentRoutes)
   app.route('/', domainRoutes)
+  app.route('/', adminRoutes)
   app.route('/', internalJobRoutes)
   app.route('/', healthRoutes)
-  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
+    type: 'http',
+    scheme: 'bearer',
+  })
   app.doc31('/openapi.json', openApiInfo)
 
   app.notFound((c) =>
@@ -66,7 +71,11 @@ function refuseMethod(c: AppContext, methods: string[]): Response {
 function answer(c: AppContext, refusal: Refusal): Response {
   const document = { ...problemDocument(refusal), requestId: c.var.requestId }
   if (document.status >= 500)
-    log('error', 'request-failed', { requestId: c.var.requestId, code: refusal.code, error: refusal.cause ?? refusal })
+    log('error', 'request-failed', {
+      requestId: c.var.requestId,
+      code: refusal.code,
+      error: refusal.cause ?? refusal,
+    })
   if (document.status === 401) c.header('WWW-Authenticate', 'Bearer')
   if (refusal.retryAfterSeconds !== undefined) c.header('Retry-After', String(refusal.retryAfterSeconds))
   c.header('Content-Type', 'application/problem+json')

@@ -1,6 +1,7 @@
 import type { Context } from 'hono'
 import type { Credential } from './core/access.ts'
 import type { Domain } from './core/domain.ts'
+import type { HostMeaning } from './core/host.ts'
 import type { Deps } from './deps.ts'
 import type { RequestBody } from './ingest/request-body.ts'
 
@@ -11,12 +12,12 @@ export interface AppEnv {
     requestId: string
     deps: Deps
     body: RequestBody
-    /** Set on `/v1/uploads…`. */
+    /** What the request's host stands for. Set on `/v1/…`. */
+    host: HostMeaning
+    /** Set on `/v1/…`. */
     credential: Credential
     /** Set on `/v1/uploads…`; null when nothing outside of the body names one. */
     domain: Domain | null
-    /** Whether the request came in on the deployment's own host. */
-    isApex: boolean
   }
 }
 

@@ -5,40 +5,92 @@ import { MultipartError } from './multipart/errors.ts'
 /** The HTTP status and title of every error code: the only such table. */
 export const problems: Readonly<Record<ErrorCode, { status: number; title: string }>> = {
   'request-invalid': { status: 400, title: 'The request is not understood' },
-  'multipart-malformed': { status: 400, title: 'The form is not well-formed multipart/form-data' },
+  'multipart-malformed': {
+    status: 400,
+    title: 'The form is not well-formed multipart/form-data',
+  },
   'body-incomplete': { status: 400, title: 'The body broke off' },
   'no-file': { status: 400, title: 'There is no file in the request' },
   'domain-required': { status: 400, title: 'The request names no domain' },
   'digest-invalid': { status: 400, title: 'A digest field can not be read' },
+  'idempotency-key-invalid': {
+    status: 400,
+    title: 'The idempotency key can not be used',
+  },
   'credential-required': { status: 401, title: 'A credential is needed' },
   'credential-invalid': { status: 401, title: 'The credential is not known' },
-  'signature-invalid': { status: 401, title: 'The signature is missing or wrong' },
+  'signature-invalid': {
+    status: 401,
+    title: 'The signature is missing or wrong',
+  },
   forbidden: { status: 403, title: 'The credential does not allow this' },
   'domain-suspended': { status: 403, title: 'The domain is suspended' },
   'route-not-found': { status: 404, title: 'There is nothing at this address' },
   'domain-not-found': { status: 404, title: 'There is no such domain' },
   'upload-not-found': { status: 404, title: 'There is no such upload' },
   'key-not-found': { status: 404, title: 'There is no such key' },
-  'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
+  'dead-letter-not-found': {
+    status: 404,
+    title: 'There is no such dead letter',
+  },
+  'method-not-allowed': {
+    status: 405,
+    title: 'The method is not allowed here',
+  },
   'body-timeout': { status: 408, title: 'The body did not arrive in time' },
   'domain-conflict': { status: 409, title: 'The request names two domains' },
   'domain-exists': { status: 409, title: 'The domain exists already' },
   'hostname-taken': { status: 409, title: 'The hostname is taken' },
   'not-ready': { status: 409, title: 'The upload is not ready' },
   'status-conflict': { status: 409, title: 'The upload is in another status' },
+  'idempotency-in-progress': {
+    status: 409,
+    title: 'The first request with this key still runs',
+  },
   'upload-deleted': { status: 410, title: 'The upload has been deleted' },
-  'precondition-failed': { status: 412, title: 'A precondition of the request does not hold' },
+  'precondition-failed': {
+    status: 412,
+    title: 'A precondition of the request does not hold',
+  },
   'file-too-large': { status: 413, title: 'The file is too large' },
   'request-too-large': { status: 413, title: 'The request is too large' },
-  'too-many-files': { status: 413, title: 'There are too many files in the request' },
-  'multipart-limit': { status: 413, title: 'The form is larger than it may be' },
-  'quota-exceeded': { status: 413, title: 'The quota of the domain is used up' },
-  'type-not-allowed': { status: 415, title: 'Files of this type are not taken' },
-  'type-contradicted': { status: 415, title: 'The file is not what it was declared to be' },
-  'content-type-unsupported': { status: 415, title: 'The body has the wrong content type' },
-  'range-not-satisfiable': { status: 416, title: 'The range lies outside of the file' },
+  'too-many-files': {
+    status: 413,
+    title: 'There are too many files in the request',
+  },
+  'multipart-limit': {
+    status: 413,
+    title: 'The form is larger than it may be',
+  },
+  'quota-exceeded': {
+    status: 413,
+    title: 'The quota of the domain is used up',
+  },
+  'type-not-allowed': {
+    status: 415,
+    title: 'Files of this type are not taken',
+  },
+  'type-contradicted': {
+    status: 415,
+    title: 'The file is not what it was declared to be',
+  },
+  'content-type-unsupported': {
+    status: 415,
+    title: 'The body has the wrong content type',
+  },
+  'range-not-satisfiable': {
+    status: 416,
+    title: 'The range lies outside of the file',
+  },
   'metadata-invalid': { status: 422, title: 'The metadata is not valid' },
-  'digest-mismatch': { status: 422, title: 'The bytes do not match their digest' },
+  'idempotency-mismatch': {
+    status: 422,
+    title: 'The key was used for another request',
+  },
+  'digest-mismatch': {
+    status: 422,
+    title: 'The bytes do not match their digest',
+  },
   internal: { status: 500, title: 'Something went wrong here' },
   misconfigured: { status: 500, title: 'The deployment is not configured' },
   busy: { status: 503, title: 'Too busy at this moment' },
@@ -87,9 +139,14 @@ export function toRefusal(error: unknown): Refusal {
 
 /** What a schema found wrong in the parameters, the query, the headers or the JSON of a request. */
 export function invalidRequest(where: string, issues: readonly { path: PropertyKey[]; message: string }[]): Refusal {
-  const problems = issues.map(({ path, message }) => ({ at: [where, ...path].join('.'), message }))
+  const problems = issues.map(({ path, message }) => ({
+    at: [where, ...path].join('.'),
+    message,
+  }))
   const [first] = problems
-  return new Refusal('request-invalid', `${first?.at}: ${first?.message}`, { facts: { problems } })
+  return new Refusal('request-invalid', `${first?.at}: ${first?.message}`, {
+    facts: { problems },
+  })
 }
 
 function fromMultipart(error: MultipartError): Refusal {

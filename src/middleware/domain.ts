@@ -2,7 +2,7 @@ import { createMiddleware } from 'hono/factory'
 import type { AppContext, AppEnv } from '../context.ts'
 import type { Domain } from '../core/domain.ts'
 import { Refusal } from '../core/errors.ts'
-import { type HostMeaning, meaningOfHost } from '../core/host.ts'
+import type { HostMeaning } from '../core/host.ts'
 
 /**
  * Finds the domain a request is for: by its host, and on the apex host by `X-Upload-Domain`, `?domain=` or the
@@ -11,10 +11,9 @@ import { type HostMeaning, meaningOfHost } from '../core/host.ts'
 export function domain() {
   return createMiddleware<AppEnv>(async function domain(c, next) {
     const { directory } = c.var.deps
-    const meaning = hostMeaning(c)
-    c.set('isApex', meaning.kind === 'apex')
-    let found = await domainOfHost(c, meaning)
-    for (const name of [c.req.header('x-upload-domain'), c.req.query('domain')]) {
+    let found = await domainOfHost(c, c.var.host)
+    const names = [c.req.header('x-upload-domain'), ...(c.req.queries('domain') ?? [])]
+    for (const name of names) {
       if (name === undefined) continue
       const named = await directory.byClientText(name)
       if (!named) throw domainNotFound(name)
@@ -47,15 +46,6 @@ export function requireDomain(c: AppContext): Domain {
 /** The answer to a name that no domain has. */
 export function domainNotFound(name: string): Refusal {
   return new Refusal('domain-not-found', `There is no domain "${name.slice(0, 100)}" here.`)
-}
-
-const loopback = /^(127\.0\.0\.1|\[::1\])(:\d+)?$/
-
-function hostMeaning(c: AppContext): HostMeaning {
-  const { host } = new URL(c.req.url)
-  const { env } = c.var.deps
-  if (env.MODE === 'development' && loopback.test(host)) return { kind: 'apex' }
-  return meaningOfHost(host, env.BASE_DOMAIN)
 }
 
 async function domainOfHost(c: AppContext, meaning: HostMeaning): Promise<Domain | null> {

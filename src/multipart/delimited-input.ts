@@ -106,7 +106,11 @@ export class DelimitedInput {
     const offset = this.#position
     const tooLarge = (value: number) => {
       const message = `The header of part ${this.part} is longer than ${maxBytes} bytes`
-      return new MultipartError('headers-too-large', message, { limit: maxBytes, value, offset })
+      return new MultipartError('headers-too-large', message, {
+        limit: maxBytes,
+        value,
+        offset,
+      })
     }
     let padding = 0
     for (; ; await this.#refill(carryBytes)) {
@@ -254,14 +258,18 @@ export class DelimitedInput {
     }
     const where = this.#stage.endsWith(' of') ? `${this.#stage} part ${this.part}` : this.#stage
     const message = `The body ends ${where}, after ${this.#source.received} bytes: the closing delimiter "--boundary--" is missing`
-    return new MultipartError('truncated', message, { offset: this.#source.received })
+    return new MultipartError('truncated', message, {
+      offset: this.#source.received,
+    })
   }
 
   #delimiterMalformed(): MultipartError {
     const message =
       `The boundary before byte ${this.#position} is followed by neither "--" nor a line end. ` +
       'Either the line is malformed, or a part contains its own boundary'
-    return new MultipartError('delimiter-malformed', message, { offset: this.#position })
+    return new MultipartError('delimiter-malformed', message, {
+      offset: this.#position,
+    })
   }
 }
 

@@ -40,7 +40,10 @@ export class MeteredReader {
       this.received += bytes.length
       if (this.received > this.#maxBytes) {
         const message = `The body is longer than ${this.#maxBytes} bytes`
-        throw new MultipartError('body-too-large', message, { limit: this.#maxBytes, value: this.received })
+        throw new MultipartError('body-too-large', message, {
+          limit: this.#maxBytes,
+          value: this.received,
+        })
       }
       return bytes
     } finally {

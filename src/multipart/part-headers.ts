@@ -36,7 +36,9 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 export function parsePartHeaders(block: HeaderBlock, charset: string | undefined, maxHeaders: number): PartHeaders {
   const headers = parseHeaderLines(block, charset, maxHeaders)
   const refuse = (code: 'header-malformed' | 'name-missing' | 'transfer-encoding-unsupported', problem: string) =>
-    new MultipartError(code, `Part ${block.part} ${problem}`, { offset: block.offset })
+    new MultipartError(code, `Part ${block.part} ${problem}`, {
+      offset: block.offset,
+    })
 
   const encoding = headers.get('content-transfer-encoding')
   if (encoding !== undefined && !/^(7bit|8bit|binary)$/i.test(encoding)) {
@@ -80,7 +82,10 @@ function parseHeaderLines({ bytes, part, offset }: HeaderBlock, charset: string 
     if (line.includes('\n')) throw bareLineFeed(`The header of part ${part}`, offset)
     if (++count > maxHeaders) {
       const message = `Part ${part} has more than ${maxHeaders} headers`
-      throw new MultipartError('too-many-headers', message, { limit: maxHeaders, offset })
+      throw new MultipartError('too-many-headers', message, {
+        limit: maxHeaders,
+        offset,
+      })
     }
     const colon = line.indexOf(':')
     const name = line.slice(0, Math.max(colon, 0))

@@ -84,7 +84,11 @@ export class Part implements ByteSource {
   async text(): Promise<string> {
     if (this.#text !== undefined) return this.#text
     const { fieldBytes } = this.#form
-    let filled: Filled = { buffer: new ArrayBuffer(Math.min(textBytes, fieldBytes)), end: 0, done: false }
+    let filled: Filled = {
+      buffer: new ArrayBuffer(Math.min(textBytes, fieldBytes)),
+      end: 0,
+      done: false,
+    }
     for (;;) {
       filled = await this.fill(filled.buffer, filled.end)
       if (filled.done) break
@@ -94,7 +98,9 @@ export class Part implements ByteSource {
         filled = await this.fill(filled.buffer, filled.end)
         if (filled.done) break
         const message = `The field ${quoted(this.name)} is longer than ${fieldBytes} bytes`
-        throw new MultipartError('field-too-large', message, { limit: fieldBytes })
+        throw new MultipartError('field-too-large', message, {
+          limit: fieldBytes,
+        })
       }
       const grown = new Uint8Array(Math.min(2 * filled.end, fieldBytes))
       grown.set(new Uint8Array(filled.buffer))

@@ -2,6 +2,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import { create as contentDisposition } from 'content-disposition'
 import type { AppContext, AppEnv } from '../context.ts'
 import { requireAccess } from '../core/access.ts'
+import { parseRange } from '../core/byte-range.ts'
 import { reprDigest } from '../core/digest.ts'
 import { Refusal } from '../core/errors.ts'
 import { isSafeInline } from '../core/media-type.ts'
@@ -12,7 +13,9 @@ import { openContent, requireReadable } from '../services/read-content.ts'
 import { domainQuery, idParam, problemResponses } from './schemas.ts'
 
 const bytes = {
-  'application/octet-stream': { schema: { type: 'string', contentMediaType: 'application/octet-stream' } },
+  'application/octet-stream': {
+    schema: { type: 'string', contentMediaType: 'application/octet-stream' },
+  },
 } as const
 
 const content = createRoute({
@@ -34,27 +37,40 @@ export const contentRoutes = new OpenAPIHono<AppEnv>()
 contentRoutes.openapi(content, async (c) => {
   const domain = requireDomain(c)
   requireAccess(c.var.credential, 'read', domain)
-  const file = await findUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id: c.req.valid('param').id })
+  const file = await findUpload(c.var.deps.databaseFor(domain), {
+    domainId: domain.id,
+    id: c.req.valid('param').id,
+  })
   requireReadable(file, domain.policy)
   const etag = `"${file.sha256}"`
-  for (const [name, value] of Object.entries(contentHeaders(file, etag, domain.policy.publicRead)))
-    c.header(name, value)
-  if (matchesNone(c, 'if-match', etag)) {
+  if (c.req.header('if-match') !== undefined && !namesTag(c.req.header('if-match'), etag, 'strong')) {
     throw new Refusal('precondition-failed', 'The content is not the one that If-Match names.')
   }
-  if (matches(c, 'if-none-match', etag)) return c.body(null, 304)
-  if (c.req.method === 'HEAD') {
-    c.header('Content-Length', String(file.size))
-    return c.body(null, 200)
+  const headers = contentHeaders(file, etag, domain.policy.publicRead)
+  if (namesTag(c.req.header('if-none-match'), etag, 'weak')) return c.body(null, 304, headers)
+  if (c.req.method === 'HEAD')
+    return c.body(null, 200, {
+      ...headers,
+      'Content-Length': String(file.size),
+    })
+  const range = parseRange(rangeHeader(c, etag), file.size)
+  if (range.kind === 'unsatisfiable') {
+    c.header('Content-Range', `bytes */${file.size}`)
+    throw new Refusal('range-not-satisfiable', `The range lies outside of the file's ${file.size} bytes.`, {
+      facts: { size: file.size },
+    })
   }
-  const { body, range } = await openContent(c.var.deps.storageFor(domain), file, rangeHeader(c, etag))
-  if (range.kind === 'whole') {
-    c.header('Content-Length', String(file.size))
-    return c.body(body, 200)
-  }
-  c.header('Content-Length', String(range.length))
-  c.header('Content-Range', `bytes ${range.offset}-${range.offset + range.length - 1}/${file.size}`)
-  return c.body(body, 206)
+  const body = await openContent(c.var.deps.storageFor(domain), file, range)
+  if (range.kind === 'whole')
+    return c.body(body, 200, {
+      ...headers,
+      'Content-Length': String(file.size),
+    })
+  return c.body(body, 206, {
+    ...headers,
+    'Content-Length': String(range.length),
+    'Content-Range': `bytes ${range.offset}-${range.offset + range.length - 1}/${file.size}`,
+  })
 })
 
 /**
@@ -65,16 +81,18 @@ function contentHeaders(file: UploadedFile, etag: string, isPublic: boolean): Re
   const inline = isSafeInline(file.type)
   return {
     'Content-Type': file.type === 'text/plain' ? 'text/plain; charset=utf-8' : file.type,
-    'Content-Disposition': contentDisposition(file.filename, { type: inline ? 'inline' : 'attachment' }),
+    'Content-Disposition': contentDisposition(file.filename, {
+      type: inline ? 'inline' : 'attachment',
+    }),
     'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     'X-Content-Type-Options': 'nosniff',
     'Cross-Origin-Resource-Policy': isPublic ? 'cross-origin' : 'same-site',
     'Accept-Ranges': 'bytes',
     ETag: etag,
-    'Last-Modified': new Date(file.createdAt).toUTCString(),
     'Repr-Digest': reprDigest(file.sha256),
-    // The bytes of an id never change, but it may be deleted: a cache asks again each time.
-    'Cache-Control': `${isPublic ? 'public' : 'private'}, no-cache`,
+    // The bytes of an id never change, but it may be deleted: a cache asks again each time. Compressed on the way, the
+    // content would lose its length and its strong tag, and a broken download could not be resumed.
+    'Cache-Control': `${isPublic ? 'public' : 'private'}, no-cache, no-transform`,
   }
 }
 
@@ -84,15 +102,8 @@ function rangeHeader(c: AppContext, etag: string): string | undefined {
   return condition === undefined || condition === etag ? c.req.header('range') : undefined
 }
 
-/** Whether a list of entity tags names this one; a weak tag never comes from here, but compares alike (§8.8.3.2). */
-function matches(c: AppContext, name: string, etag: string): boolean {
-  const tags = c.req
-    .header(name)
-    ?.split(',')
-    .map((tag) => tag.trim().replace(/^W\//, ''))
-  return tags !== undefined && (tags.includes('*') || tags.includes(etag))
-}
-
-function matchesNone(c: AppContext, name: string, etag: string): boolean {
-  return c.req.header(name) !== undefined && !matches(c, name, etag)
+/** Whether a list of entity tags names this one. A weak tag does so only where weak comparison will do (§8.8.3.2). */
+function namesTag(list: string | undefined, etag: string, comparison: 'strong' | 'weak'): boolean {
+  const tags = (list ?? '').split(',').map((tag) => tag.trim())
+  return tags.some((tag) => tag === '*' || (comparison === 'weak' ? tag.replace(/^W\//, '') : tag) === etag)
 }

@@ -24,7 +24,9 @@ const limitedBody = bodyLimit({
 })
 
 const slugSchema = z.string().refine(isSlug, 'is no slug: use 1 to 63 lower-case letters, digits and inner hyphens')
-const slugParam = z.object({ slug: z.string().openapi({ param: { name: 'slug', in: 'path' } }) })
+const slugParam = z.object({
+  slug: z.string().openapi({ param: { name: 'slug', in: 'path' } }),
+})
 
 const domainSchema = z
   .object({
@@ -56,7 +58,10 @@ const create = createRoute({
     },
   },
   responses: {
-    201: { description: 'The domain.', content: { 'application/json': { schema: domainSchema } } },
+    201: {
+      description: 'The domain.',
+      content: { 'application/json': { schema: domainSchema } },
+    },
     ...problemResponses(400, 401, 403, 409, 413, 415, 500),
   },
 })
@@ -92,7 +97,11 @@ const createKey = createRoute({
   responses: {
     201: {
       description: 'The key, shown this once.',
-      content: { 'application/json': { schema: keySchema.extend({ key: z.string() }).openapi('NewApiKey') } },
+      content: {
+        'application/json': {
+          schema: keySchema.extend({ key: z.string() }).openapi('NewApiKey'),
+        },
+      },
     },
     ...problemResponses(400, 401, 403, 404, 413, 415, 500),
   },
@@ -103,8 +112,15 @@ const removeKey = createRoute({
   path: '/v1/domains/{slug}/keys/{keyId}',
   summary: 'Revoke an API key',
   middleware: [administrator()] as const,
-  request: { params: slugParam.extend({ keyId: z.uuid().openapi({ param: { name: 'keyId', in: 'path' } }) }) },
-  responses: { 204: { description: 'The key is revoked.' }, ...problemResponses(400, 401, 403, 404, 500) },
+  request: {
+    params: slugParam.extend({
+      keyId: z.uuid().openapi({ param: { name: 'keyId', in: 'path' } }),
+    }),
+  },
+  responses: {
+    204: { description: 'The key is revoked.' },
+    ...problemResponses(400, 401, 403, 404, 500),
+  },
 })
 
 /** Administration of domains, for the administrator. */
@@ -124,7 +140,17 @@ export const domainRoutes = new OpenAPIHono<AppEnv>()
       scopes,
       expiresAt: expiresAt === null ? null : Date.parse(expiresAt),
     })
-    return c.json({ id: key.id, label, scopes, createdAt: isoTime(key.createdAt), expiresAt, key: key.key }, 201)
+    return c.json(
+      {
+        id: key.id,
+        label,
+        scopes,
+        createdAt: isoTime(key.createdAt),
+        expiresAt,
+        key: key.key,
+      },
+      201,
+    )
   })
   .openapi(removeKey, async (c) => {
     const { slug, keyId } = c.req.valid('param')

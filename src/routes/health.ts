@@ -6,7 +6,12 @@ const health = createRoute({
   path: '/healthz',
   summary: 'Whether the Worker is up and configured',
   responses: {
-    200: { description: 'It is.', content: { 'application/json': { schema: z.object({ ok: z.literal(true) }) } } },
+    200: {
+      description: 'It is.',
+      content: {
+        'application/json': { schema: z.object({ ok: z.literal(true) }) },
+      },
+    },
   },
 })
 

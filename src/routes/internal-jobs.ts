@@ -14,7 +14,10 @@ const limitedBody = bodyLimit({
 })
 
 /** What QStash posts of a message that it gave up; `sourceBody` is the message's own body in base64. */
-const failureSchema = z.looseObject({ sourceBody: z.string() })
+const failureSchema = z.looseObject({
+  sourceBody: z.string(),
+  status: z.number().optional(),
+})
 
 /** QStash's callbacks. Without its signature, or on another host than `CALLBACK_URL`'s, they do nothing. */
 export const internalJobRoutes = new Hono<AppEnv>()
@@ -25,7 +28,9 @@ export const internalJobRoutes = new Hono<AppEnv>()
   })
   .post('/internal/jobs/failed', limitedBody, async (c) => {
     const report = failureSchema.safeParse(await signedBody(c, 'failedJobUrl'))
-    if (!report.success || !(await noteDeadJob(c.var.deps, parseJson(atob(report.data.sourceBody)))))
+    if (!report.success) return neverAgain(c)
+    const { sourceBody, status } = report.data
+    if (!(await noteDeadJob(c.var.deps, parseJson(fromBase64(sourceBody)), `the last answer was ${status ?? 'none'}`)))
       return neverAgain(c)
     return c.json({ ok: true })
   })
@@ -51,10 +56,21 @@ function parseJson(text: string): unknown {
   }
 }
 
+function fromBase64(text: string): string {
+  try {
+    return atob(text)
+  } catch {
+    return ''
+  }
+}
+
 /** Tells QStash that delivering this again can't help: status 489 with this header ends its retries. */
 function neverAgain(c: AppContext): Response {
   return new Response('not a job', {
     status: 489,
-    headers: { 'Upstash-NonRetryable-Error': 'true', 'X-Request-Id': c.var.requestId },
+    headers: {
+      'Upstash-NonRetryable-Error': 'true',
+      'X-Request-Id': c.var.requestId,
+    },
   })
 }

@@ -30,7 +30,12 @@ const list = createRoute({
     200: {
       description: 'One page.',
       content: {
-        'application/json': { schema: z.object({ uploads: z.array(uploadSchema), nextCursor: z.string().nullable() }) },
+        'application/json': {
+          schema: z.object({
+            uploads: z.array(uploadSchema),
+            nextCursor: z.string().nullable(),
+          }),
+        },
       },
     },
     ...problemResponses(400, 401, 403, 404, 409, 500),
@@ -43,7 +48,10 @@ const show = createRoute({
   summary: 'Everything about one upload',
   request: { params: idParam, query: domainQuery },
   responses: {
-    200: { description: 'The upload.', content: { 'application/json': { schema: uploadDetailSchema } } },
+    200: {
+      description: 'The upload.',
+      content: { 'application/json': { schema: uploadDetailSchema } },
+    },
     ...problemResponses(400, 401, 403, 404, 409, 410, 500),
   },
 })
@@ -54,7 +62,10 @@ const status = createRoute({
   summary: 'How far an upload is',
   request: { params: idParam, query: domainQuery },
   responses: {
-    200: { description: 'Its status.', content: { 'application/json': { schema: statusSchema } } },
+    200: {
+      description: 'Its status.',
+      content: { 'application/json': { schema: statusSchema } },
+    },
     ...problemResponses(400, 401, 403, 404, 409, 410, 500),
   },
 })
@@ -76,7 +87,10 @@ const reprocess = createRoute({
   summary: 'Send a finished upload through processing again',
   request: { params: idParam, query: domainQuery },
   responses: {
-    202: { description: 'It is pending again.', content: { 'application/json': { schema: uploadSchema } } },
+    202: {
+      description: 'It is pending again.',
+      content: { 'application/json': { schema: uploadSchema } },
+    },
     ...problemResponses(400, 401, 403, 404, 409, 410, 500),
   },
 })
@@ -102,7 +116,13 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
     requireAccess(c.var.credential, 'read', domain)
     const { id } = c.req.valid('param')
     const { file, results } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
-    return c.json({ ...serialiseUpload(c, domain, file), steps: serialiseSteps(domain, results) }, 200)
+    return c.json(
+      {
+        ...serialiseUpload(c, domain, file),
+        steps: serialiseSteps(domain, results),
+      },
+      200,
+    )
   })
   .openapi(status, async (c) => {
     const domain = requireDomain(c)
@@ -110,15 +130,39 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
     const { id } = c.req.valid('param')
     const { file, results } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
     const { status, failure, generation, attempts, lastEvent } = file
-    const steps = serialiseSteps(domain, results).map(({ name, status }) => ({ name, status }))
-    return c.json({ id, status, failure, steps, generation, attempts, lastEvent, ...serialiseTimes(file) }, 200)
+    const steps = serialiseSteps(domain, results).map(({ name, status }) => ({
+      name,
+      status,
+    }))
+    return c.json(
+      {
+        id,
+        status,
+        failure,
+        steps,
+        generation,
+        attempts,
+        lastEvent,
+        ...serialiseTimes(file),
+      },
+      200,
+    )
   })
   .openapi(remove, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'delete', domain)
     const { databaseFor, storageFor, now, log, defer } = c.var.deps
-    const parts = { db: databaseFor(domain), storage: storageFor(domain), now, log, defer }
-    await deleteUpload(parts, { domainId: domain.id, id: c.req.valid('param').id })
+    const parts = {
+      db: databaseFor(domain),
+      storage: storageFor(domain),
+      now,
+      log,
+      defer,
+    }
+    await deleteUpload(parts, {
+      domainId: domain.id,
+      id: c.req.valid('param').id,
+    })
     return c.body(null, 204)
   })
   .openapi(reprocess, async (c) => {
@@ -126,7 +170,10 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
     requireAccess(c.var.credential, 'reprocess', domain)
     const { databaseFor, queue, log, now } = c.var.deps
     const parts = { db: databaseFor(domain), queue, log, now }
-    const file = await reprocessUpload(parts, { domainId: domain.id, id: c.req.valid('param').id })
+    const file = await reprocessUpload(parts, {
+      domainId: domain.id,
+      id: c.req.valid('param').id,
+    })
     c.header('Location', uploadUrl(c, domain, file.id))
     return c.json(serialiseUpload(c, domain, file), 202)
   })

@@ -1,0 +1,151 @@
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import type { AppEnv } from '../context.ts'
+import type { DeadLetter } from '../core/dead-letter.ts'
+import { administrator } from '../middleware/credential.ts'
+import { listDeadLetters, retryDeadLetter } from '../services/dead-letters.ts'
+import { reconcile } from '../services/reconcile/reconcile.ts'
+import { problemResponses } from './schemas.ts'
+import { isoTime } from './serialise-upload.ts'
+
+const flag = z.enum(['true', 'false']).default('false')
+const count = z.int().nullable().describe('Null: this chore failed; the reason is in the log.')
+
+const sweep = createRoute({
+  method: 'post',
+  path: '/v1/admin/reconcile',
+  summary: 'Run the reconciler now, or see what it would do',
+  middleware: [administrator()] as const,
+  request: {
+    query: z.object({
+      dry_run: flag.describe('Look, and change nothing.'),
+      accept_orphans: flag.describe('Remove what looks orphaned even where it is suspiciously much.'),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'How many things of each kind were done, or would have been.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            dryRun: z.boolean(),
+            reports: z.array(
+              z.object({
+                freedLeases: count,
+                published: count,
+                discardedClaims: count,
+                expired: count,
+                removedObjects: count,
+                removedOrphans: count,
+                forgotten: count,
+              }),
+            ),
+          }),
+        },
+      },
+    },
+    ...problemResponses(400, 401, 403, 500),
+  },
+})
+
+const deadLetterSchema = z
+  .object({
+    id: z.uuid(),
+    uploadId: z.uuid(),
+    domainId: z.uuid(),
+    generation: z.int(),
+    publish: z.int(),
+    reason: z.string().describe('What the queue knows of the last try.'),
+    createdAt: z.iso.datetime(),
+  })
+  .openapi('DeadLetter')
+
+const list = createRoute({
+  method: 'get',
+  path: '/v1/admin/dead-letters',
+  summary: 'Jobs that their queue has given up, newest first',
+  middleware: [administrator()] as const,
+  request: {
+    query: z.object({
+      limit: z.coerce.number().int().min(1).max(100).default(50),
+      cursor: z.uuid().optional(),
+    }),
+  },
+  responses: {
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            deadLetters: z.array(deadLetterSchema),
+            nextCursor: z.string().nullable(),
+          }),
+        },
+      },
+    },
+    ...problemResponses(400, 401, 403, 500),
+  },
+})
+
+const retry = createRoute({
+  method: 'post',
+  path: '/v1/admin/dead-letters/{id}/retry',
+  summary: 'Send a dead letter again',
+  middleware: [administrator()] as const,
+  request: {
+    params: z.object({
+      id: z
+        .string()
+        .max(100)
+        .openapi({ param: { name: 'id', in: 'path' } }),
+    }),
+  },
+  responses: {
+    202: {
+      description: 'It was sent, or its file no longer needs it.',
+      content: {
+        'application/json': {
+          schema: z.object({
+            deadLetter: deadLetterSchema,
+            published: z.boolean(),
+          }),
+        },
+      },
+    },
+    ...problemResponses(400, 401, 403, 404, 500),
+  },
+})
+
+/** What the operator of the deployment sees and does. */
+export const adminRoutes = new OpenAPIHono<AppEnv>()
+  .openapi(sweep, async (c) => {
+    const { dry_run, accept_orphans } = c.req.valid('query')
+    const options = {
+      dryRun: dry_run === 'true',
+      acceptOrphans: accept_orphans === 'true',
+    }
+    const reports = []
+    for (const place of c.var.deps.places) reports.push(await reconcile({ ...c.var.deps, ...place }, options))
+    return c.json({ dryRun: options.dryRun, reports }, 200)
+  })
+  .openapi(list, async (c) => {
+    const { limit, cursor } = c.req.valid('query')
+    const page = await listDeadLetters(c.var.deps.control, { limit, cursor })
+    return c.json({ deadLetters: page.letters.map(serialise), nextCursor: page.nextCursor }, 200)
+  })
+  .openapi(retry, async (c) => {
+    const { control, queue, now, log } = c.var.deps
+    const { letter, published } = await retryDeadLetter({ db: control, queue, now, log }, c.req.valid('param').id)
+    return c.json({ deadLetter: serialise(letter), published }, 202)
+  })
+
+function serialise({ id, fileId, domainId, generation, publish, reason, createdAt }: DeadLetter) {
+  return {
+    id,
+    uploadId: fileId,
+    domainId,
+    generation,
+    publish,
+    reason,
+    createdAt: isoTime(createdAt),
+  }
+}
