@@ -62,39 +62,43 @@ export interface Deps {
 /** Throws `Misconfigured` when the environment is not complete. */
 export function buildDeps(from: unknown, context: { waitUntil(promise: Promise<unknown>): void }): Deps {
   const env = parseEnv(from)
+  const adapters = shared.get(env) ?? buildAdapters(env)
+  const deps: DepsWithoutQueue = { ...adapters, defer: (promise) => context.waitUntil(promise) }
+  return { ...deps, ...buildQueue(deps) }
+}
+
+type DepsWithoutQueue = Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>
+
+/** Adapters by environment: they hold bindings and configuration, and nothing of a request. */
+const shared = new WeakMap<Env, Omit<DepsWithoutQueue, 'defer'>>()
+
+function buildAdapters(env: Env): Omit<DepsWithoutQueue, 'defer'> {
   const control = openDatabase(env.DB)
   const storage = new ObjectStorage(env.BUCKET)
   const databaseFor = () => control
   const now = () => Date.now()
-  const deps: Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'> = {
+  const baseDomain = env.BASE_DOMAIN
+  const adapters = {
     env,
     control,
     databaseFor,
     storageFor: () => storage,
     places: [{ db: control, storage }],
     callbacks: buildCallbacks(env),
-    directory: new DomainDirectory({
-      control,
-      baseDomain: env.BASE_DOMAIN,
-      databaseFor,
-      cache: domainCache,
-      now,
-    }),
+    directory: new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now }),
     keyCache,
     pool,
     steps,
     now,
     random: Math.random,
     log,
-    defer: (promise) => context.waitUntil(promise),
   }
-  return { ...deps, ...buildQueue(deps) }
+  shared.set(env, adapters)
+  return adapters
 }
 
 /** QStash when its token is set, else Redis when its URL is, else Cloudflare Queues. */
-function buildQueue(
-  deps: Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>,
-): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
+function buildQueue(deps: DepsWithoutQueue): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
   const { QSTASH_TOKEN, QSTASH_URL, CALLBACK_URL, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, JOBS } = deps.env
   if (QSTASH_TOKEN && CALLBACK_URL) {
     const queue = new QStashJobQueue({
@@ -118,10 +122,7 @@ function buildQueue(
 }
 
 /** Redis calls nobody: it is drained after each publish, and by the scheduled handler. */
-function drainedQueue(
-  deps: Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>,
-  redis: RedisJobQueue,
-): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
+function drainedQueue(deps: DepsWithoutQueue, redis: RedisJobQueue): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
   const queue: JobQueue = {
     publish: async (jobs, options) => {
       await redis.publish(jobs, options)
