@@ -190,7 +190,9 @@ function judgeAgainst(
   }
   // A name that nobody here knows contradicts nothing of its own group; the policy then judges what the bytes are.
   const group = declared.slice(0, declared.indexOf('/') + 1)
-  const isForeignName = !isDetectable(declared, isRecognisable) && !textTypes.test(declared)
+  // A PDF is known: its header may stand further behind, but then nothing else is detected in its place.
+  const isForeignName =
+    !isDetectable(declared, isRecognisable) && !textTypes.test(declared) && declared !== 'application/pdf'
   if (isForeignName && (group === 'application/' || detected.startsWith(group))) return confirmed(detected)
   return { ok: false, detected }
 }

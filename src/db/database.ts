@@ -1,7 +1,7 @@
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 
 /** One D1 database, seen through Drizzle. Every query function takes one as its first argument. */
-export type Database = DrizzleD1Database
+export type Database = DrizzleD1Database & { $client: D1Database }
 
 export function openDatabase(d1: D1Database): Database {
   return drizzle(d1)

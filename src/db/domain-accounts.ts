@@ -1,7 +1,8 @@
-import { eq, type SQL, sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { type Policy, policySchema } from '../core/policy.ts'
+import { compile } from './compiled.ts'
 import type { Database } from './database.ts'
-import { type HeldKey, holds } from './idempotency-keys.ts'
+import type { HeldKey } from './idempotency-keys.ts'
 import { domainAccounts } from './schema.ts'
 
 export interface DomainAccount {
@@ -55,36 +56,50 @@ export interface Admission {
   /** Files already claimed at `uploading`: each must still be there. */
   claimedIds: readonly string[]
   /** The idempotency key the request holds: it must not have lost it. */
-  idempotency?: HeldKey | null
+  idempotency: HeldKey | null
   /** Ids older than this (milliseconds since 1970) are refused: the reconciler may have judged their objects already. */
   oldestIdTime: number
   oldestAllowedAgeMs: number
 }
+
+const quota = (field: 'quotaFiles' | 'quotaBytes') => sql.raw(`json_extract(policy, '$.${field}')`)
+const given = sql.placeholder
+
+const admitStatement = compile((db) =>
+  db
+    .update(domainAccounts)
+    .set({
+      storedFiles: sql`stored_files + ${given('files')}`,
+      storedBytes: sql`stored_bytes + ${given('bytes')}`,
+      refusal: sql`CASE
+        WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
+        WHEN ${given('keyId')} IS NOT NULL
+          AND NOT EXISTS (SELECT 1 FROM api_keys WHERE id = ${given('keyId')} AND revoked_at IS NULL) THEN 'key_revoked'
+        WHEN unixepoch('subsec') * 1000 - ${given('oldestIdTime')} > ${given('oldestAllowedAgeMs')} THEN 'commit_too_late'
+        WHEN ${given('claims')} > 0 AND ${given('claims')} <> (SELECT count(*) FROM uploaded_files
+          WHERE status = 'uploading' AND id IN (SELECT value FROM json_each(${given('claimedIds')}))) THEN 'claim_lost'
+        WHEN ${given('holder')} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM idempotency_keys
+          WHERE idempotency_keys.domain_id = ${given('domainId')} AND client = ${given('client')} AND key = ${given('key')}
+            AND holder = ${given('holder')} AND outcome IS NULL) THEN 'idempotency_lost'
+        WHEN stored_files + ${given('files')} > ${quota('quotaFiles')} THEN 'quota_files'
+        WHEN stored_bytes + ${given('bytes')} > ${quota('quotaBytes')} THEN 'quota_bytes'
+      END`,
+    })
+    .where(eq(domainAccounts.domainId, given('domainId'))),
+)
 
 /**
  * The first statement of every commit and claim: counts the files, or writes the reason against them, which fails the
  * check of that name and with it the whole batch. D1's own clock judges the age, so a statement that was long on its
  * way is refused too.
  */
-export function admit(db: Database, admission: Admission) {
-  const { domainId, files, bytes, keyId, claimedIds, idempotency } = admission
-  const quota = (field: 'quotaFiles' | 'quotaBytes'): SQL =>
-    sql`json_extract(${domainAccounts.policy}, ${`$.${field}`})`
-  return db
-    .update(domainAccounts)
-    .set({
-      storedFiles: sql`stored_files + ${files}`,
-      storedBytes: sql`stored_bytes + ${bytes}`,
-      refusal: sql`CASE
-        WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
-        WHEN ${keyId} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM api_keys WHERE id = ${keyId} AND revoked_at IS NULL) THEN 'key_revoked'
-        WHEN unixepoch('subsec') * 1000 - ${admission.oldestIdTime} > ${admission.oldestAllowedAgeMs} THEN 'commit_too_late'
-        WHEN ${claimedIds.length} > 0 AND ${claimedIds.length} <> (SELECT count(*) FROM uploaded_files
-          WHERE status = 'uploading' AND id IN (SELECT value FROM json_each(${JSON.stringify(claimedIds)}))) THEN 'claim_lost'
-        ${idempotency ? sql`WHEN NOT EXISTS (SELECT 1 FROM idempotency_keys WHERE ${holds(idempotency)}) THEN 'idempotency_lost'` : sql``}
-        WHEN stored_files + ${files} > ${quota('quotaFiles')} THEN 'quota_files'
-        WHEN stored_bytes + ${bytes} > ${quota('quotaBytes')} THEN 'quota_bytes'
-      END`,
-    })
-    .where(eq(domainAccounts.domainId, domainId))
+export function admit(db: Database, { claimedIds, idempotency, ...admission }: Admission): D1PreparedStatement {
+  return admitStatement(db, {
+    ...admission,
+    claims: claimedIds.length,
+    claimedIds: JSON.stringify(claimedIds),
+    client: idempotency?.client ?? null,
+    key: idempotency?.key ?? null,
+    holder: idempotency?.holder ?? null,
+  })
 }

@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { type Placeholder, sql } from 'drizzle-orm'
 import type { Database } from './database.ts'
 import { fileEvents, uploadedFiles } from './schema.ts'
 
@@ -8,17 +8,17 @@ import { fileEvents, uploadedFiles } from './schema.ts'
  * one that did leaves exactly one, and the numbers have no gaps.
  */
 export function recordLatestEvent(db: Database, fileId: string) {
-  return recordLatestEvents(db, [fileId])
+  return recordLatestEvents(db, JSON.stringify([fileId]))
 }
 
-/** The same for several files. */
-export function recordLatestEvents(db: Database, fileIds: readonly string[]) {
+/** The same for several files, whose ids come as a JSON array. */
+export function recordLatestEvents(db: Database, fileIds: string | Placeholder) {
   const file = uploadedFiles
   return db.insert(fileEvents).select(
     sql`SELECT NULL, ${file.id}, ${file.domainId}, ${file.lastEvent}, ${file.status}, ${file.generation},
           ${file.failureCode}, ${file.failureDetail}, ${file.updatedAt}
         FROM ${file}
-        WHERE ${file.id} IN (SELECT value FROM json_each(${JSON.stringify(fileIds)})) AND NOT EXISTS (
+        WHERE ${file.id} IN (SELECT value FROM json_each(${fileIds})) AND NOT EXISTS (
           SELECT 1 FROM ${fileEvents} WHERE ${fileEvents.fileId} = ${file.id} AND ${fileEvents.number} = ${file.lastEvent})
         ORDER BY ${file.id}`,
   )

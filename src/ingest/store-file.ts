@@ -37,7 +37,8 @@ export async function storeFile(
 ): Promise<Findings> {
   const examination = new Examination(file)
   const atMostBytes = Math.min(file.atMostBytes ?? Number.POSITIVE_INFINITY, file.policy.maxFileBytes)
-  const partBytes = partBytesFor(atMostBytes)
+  // A body of unknown length is more likely small than as large as the policy lets it be.
+  const partBytes = partBytesFor(atMostBytes, file.atMostBytes === null ? 0 : pool.freeBytes)
   // One byte more than the file can have is room to see its end in.
   const enoughBytes = Math.min(atMostBytes + 1, partBytes)
   let buffer = await pool.lend(enoughBytes <= knownSmallBytes ? enoughBytes : firstBufferBytes)
@@ -50,7 +51,7 @@ export async function storeFile(
     }
     if (filled.done) {
       const findings = examination.finish()
-      await putWhole(storage, file.key, new Uint8Array(buffer.memory, 0, filled.end), findings.sha256)
+      await putWhole(storage, file.key, new Uint8Array(buffer.memory, 0, filled.end))
       return findings
     }
     return await writeParts(source, file.key, buffer, {
@@ -82,9 +83,9 @@ async function fillUp(
   return { end, done: false }
 }
 
-async function putWhole(storage: ObjectStorage, key: string, bytes: Uint8Array, sha256: Uint8Array): Promise<void> {
+async function putWhole(storage: ObjectStorage, key: string, bytes: Uint8Array): Promise<void> {
   try {
-    await storage.put(key, bytes, sha256)
+    await storage.put(key, bytes)
   } catch (error) {
     // R2 may have stored it and lost only the answer. The key is ours alone, so removing it can hurt nobody.
     await storage.remove([key]).catch(() => {})

@@ -12,7 +12,7 @@ const skipBytes = 64 * 1024
  * The most that one read puts into a consumer's memory. What comes behind a delimiter must be carried over, so this
  * bounds the carry; workerd's reads are rarely longer, and a longer view measured no cheaper.
  */
-const maxReadBytes = 256 * 1024
+const maxReadBytes = 1024 * 1024
 /** A consumer's memory with less room than this is filled by way of the carry, so that tiny buffers cost no tiny reads. */
 const directBytes = 4 * 1024
 
@@ -78,8 +78,8 @@ export class DelimitedInput {
       const value = await this.#source.read(new Uint8Array(memory, at, Math.min(room - held, maxReadBytes)))
       if (this.#source.ended) throw this.#truncated()
       memory = value.buffer
-      const bytes = Buffer.from(memory, offset, held + value.length)
-      const delimiterAt = bytes.indexOf(this.#delimiter)
+      const bytes = new Uint8Array(memory, offset, held + value.length)
+      const delimiterAt = indexOf.call(bytes, this.#delimiter)
       const count = delimiterAt >= 0 ? delimiterAt : bytes.length - this.#partialDelimiter(bytes)
       this.#carryOver(bytes.subarray(count), delimiterAt >= 0)
       if (this.#found) this.#passDelimiter()
@@ -106,11 +106,7 @@ export class DelimitedInput {
     const offset = this.#position
     const tooLarge = (value: number) => {
       const message = `The header of part ${this.part} is longer than ${maxBytes} bytes`
-      return new MultipartError('headers-too-large', message, {
-        limit: maxBytes,
-        value,
-        offset,
-      })
+      return new MultipartError('headers-too-large', message, { limit: maxBytes, value, offset })
     }
     let padding = 0
     for (; ; await this.#refill(carryBytes)) {
@@ -183,12 +179,13 @@ export class DelimitedInput {
   }
 
   /** How many bytes at the end may be the start of a delimiter. */
-  #partialDelimiter(bytes: Buffer): number {
-    const tail = bytes.subarray(Math.max(bytes.length - this.#delimiter.length + 1, 0))
-    const at = tail.lastIndexOf(CR)
-    if (at < 0) return 0
-    const partial = tail.subarray(at)
-    return partial.equals(this.#delimiter.subarray(0, partial.length)) ? partial.length : 0
+  #partialDelimiter(bytes: Uint8Array): number {
+    const first = Math.max(bytes.length - this.#delimiter.length + 1, 0)
+    let at = bytes.length - 1
+    while (at >= first && bytes[at] !== CR) at--
+    if (at < first) return 0
+    for (let i = at; i < bytes.length; i++) if (bytes[i] !== this.#delimiter[i - at]) return 0
+    return bytes.length - at
   }
 
   #passDelimiter(): void {
@@ -200,11 +197,12 @@ export class DelimitedInput {
   }
 
   /** Makes these bytes, from a consumer's memory, all that the carry holds. */
-  #carryOver(bytes: Buffer, found: boolean): void {
+  #carryOver(bytes: Uint8Array, found: boolean): void {
     const wanted = Math.max(bytes.length, carryBytes)
     if (this.#carry.length < wanted || this.#carry.length > 8 * wanted) this.#carry = ownMemory(wanted)
     this.#start = 0
-    this.#end = bytes.copy(this.#carry)
+    this.#carry.set(bytes)
+    this.#end = bytes.length
     this.#bodyEnd = 0
     this.#found = found
     this.#searched = true
@@ -258,20 +256,18 @@ export class DelimitedInput {
     }
     const where = this.#stage.endsWith(' of') ? `${this.#stage} part ${this.part}` : this.#stage
     const message = `The body ends ${where}, after ${this.#source.received} bytes: the closing delimiter "--boundary--" is missing`
-    return new MultipartError('truncated', message, {
-      offset: this.#source.received,
-    })
+    return new MultipartError('truncated', message, { offset: this.#source.received })
   }
 
   #delimiterMalformed(): MultipartError {
     const message =
       `The boundary before byte ${this.#position} is followed by neither "--" nor a line end. ` +
       'Either the line is malformed, or a part contains its own boundary'
-    return new MultipartError('delimiter-malformed', message, {
-      offset: this.#position,
-    })
+    return new MultipartError('delimiter-malformed', message, { offset: this.#position })
   }
 }
+
+const indexOf = Buffer.prototype.indexOf as (this: Uint8Array, needle: Uint8Array) => number
 
 /** Memory that may be transferred, unlike a piece of Buffer's pool. */
 function ownMemory(bytes: number): Buffer {

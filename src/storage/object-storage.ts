@@ -19,9 +19,12 @@ export class ObjectStorage {
     this.#bucket = bucket
   }
 
-  /** Stores a whole object. R2 compares the digest with the bytes it got, and stores nothing when they differ. */
-  async put(key: string, bytes: Uint8Array, sha256: Uint8Array): Promise<void> {
-    await this.#bucket.put(key, bytes, { sha256 })
+  /**
+   * Stores a whole object. It is not handed its digest: R2 would hash the same bytes a second time, and `inspect` holds
+   * what was stored against the row in any case, as it must for objects of several parts, which R2 can't check.
+   */
+  async put(key: string, bytes: Uint8Array): Promise<void> {
+    await this.#bucket.put(key, bytes)
   }
 
   /** Starts an object that is written in parts: equal ones of 5 MiB or more, then a last one of any size. */

@@ -4,11 +4,12 @@ import type { Metadata } from '../../core/metadata.ts'
 import { commitWindowMs, timeOfId } from '../../core/object-key.ts'
 import { transitions } from '../../core/status.ts'
 import type { Protocol, UploadedFile } from '../../core/uploaded-file.ts'
+import { compile, toStatement } from '../compiled.ts'
 import type { Database } from '../database.ts'
 import { admit } from '../domain-accounts.ts'
-import { recordLatestEvent, recordLatestEvents } from '../file-events.ts'
+import { recordLatestEvents } from '../file-events.ts'
 import { type KeptAnswer, keepAnswer } from '../idempotency-keys.ts'
-import { insertRows } from '../insert-rows.ts'
+import { insertRows, rowsAsJson } from '../insert-rows.ts'
 import { uploadedFiles } from '../schema.ts'
 
 /** A file whose bytes R2 has, or is about to get. */
@@ -32,6 +33,9 @@ export interface Committer {
   keyId: string | null
 }
 
+const insertFiles = compile((db) => insertRows(db, uploadedFiles, sql.placeholder('rows')))
+const recordEvents = compile((db) => recordLatestEvents(db, sql.placeholder('ids')))
+
 /**
  * Writes the rows of all files of one request at `pending`, with their events, the domain's usage, and the first publish
  * already noted: one batch, so all or nothing, and one round trip. With an idempotency key its answer is kept too.
@@ -46,32 +50,21 @@ export async function commitFiles(
   answer: KeptAnswer | null = null,
 ): Promise<void> {
   const claimed = files.filter((file) => file.claim !== null)
-  const fresh = files.filter((file) => file.claim === null)
-  await db.batch([
+  const fresh = files.filter((file) => file.claim === null).map((file) => committedRow(committer, file, now))
+  await db.$client.batch([
     admit(db, {
       ...committer,
       files: fresh.length,
       bytes: files.reduce((sum, file) => sum + file.size - (file.claim?.reservedBytes ?? 0), 0),
       claimedIds: claimed.map((file) => file.id),
+      idempotency: answer?.held ?? null,
       oldestIdTime: Math.min(...files.map((file) => timeOfId(file.id))),
       oldestAllowedAgeMs: commitWindowMs,
-      idempotency: answer?.held ?? null,
     }),
-    ...(answer ? [keepAnswer(db, answer)] : []),
-    ...claimed.map((file) => settleClaim(db, file, now)),
-    ...(fresh.length === 0
-      ? []
-      : [
-          insertRows(
-            db,
-            uploadedFiles,
-            fresh.map((file) => committedRow(committer, file, now)),
-          ),
-        ]),
-    recordLatestEvents(
-      db,
-      files.map((file) => file.id),
-    ),
+    ...(answer ? [toStatement(db, keepAnswer(db, answer))] : []),
+    ...claimed.map((file) => toStatement(db, settleClaim(db, file, now))),
+    ...(fresh.length === 0 ? [] : [insertFiles(db, { rows: rowsAsJson(uploadedFiles, fresh) })]),
+    recordEvents(db, { ids: JSON.stringify(files.map((file) => file.id)) }),
   ])
 }
 
@@ -85,25 +78,27 @@ export async function claimFile(
   file: Omit<FileToCommit, 'claim' | 'sha256'> & { r2UploadId: string },
   now: number,
 ): Promise<void> {
-  await db.batch([
+  const row = {
+    ...file,
+    domainId: committer.domainId,
+    sha256: '',
+    status: 'uploading' as const,
+    lastEvent: 1,
+    createdAt: timeOfId(file.id),
+    updatedAt: now,
+  }
+  await db.$client.batch([
     admit(db, {
       ...committer,
       files: 1,
       bytes: file.size,
       claimedIds: [],
+      idempotency: null,
       oldestIdTime: timeOfId(file.id),
       oldestAllowedAgeMs: commitWindowMs,
     }),
-    db.insert(uploadedFiles).values({
-      ...file,
-      domainId: committer.domainId,
-      sha256: '',
-      status: 'uploading',
-      lastEvent: 1,
-      createdAt: timeOfId(file.id),
-      updatedAt: now,
-    }),
-    recordLatestEvent(db, file.id),
+    insertFiles(db, { rows: rowsAsJson(uploadedFiles, [row]) }),
+    recordEvents(db, { ids: JSON.stringify([file.id]) }),
   ])
 }
 
