@@ -1,6 +1,6 @@
 import type { Job } from './job.ts'
 
-/** Where jobs are put. One contract suite (`test/workers/job-queue.contract.ts`) holds for every implementation. */
+/** Where jobs are put. One contract suite (`test/job-queue/contract.ts`) holds for every implementation. */
 export interface JobQueue {
   /**
    * Puts the jobs on the queue in one call. A job may be delivered more than once, late, and in any order.

@@ -10,10 +10,7 @@ export type StreamName = 'short' | 'long'
 const longFileBytes = 32 * 1024 * 1024
 
 /** The entries of a stream, and those that wait to be: a sorted set by the millisecond in which each is due. */
-const keysOf = (name: StreamName) => ({
-  stream: `stevedore:jobs:${name}`,
-  delayed: `stevedore:jobs:${name}:delayed`,
-})
+const keysOf = (name: StreamName) => ({ stream: `stevedore:jobs:${name}`, delayed: `stevedore:jobs:${name}:delayed` })
 
 /** Jobs that could not be run in `maxTries` tries. */
 const dead = 'stevedore:jobs:dead'
@@ -100,11 +97,7 @@ export class RedisJobQueue implements JobQueue {
     for (const job of jobs) {
       const { stream, delayed } = keysOf(job.bytes < longFileBytes ? 'short' : 'long')
       const envelope: Envelope = { job, tries: 0 }
-      if (delaySeconds > 0)
-        pipeline.zadd(delayed, {
-          score: this.#now() + delaySeconds * 1000,
-          member: envelope,
-        })
+      if (delaySeconds > 0) pipeline.zadd(delayed, { score: this.#now() + delaySeconds * 1000, member: envelope })
       else pipeline.xadd(stream, '*', { envelope }, trimTo(maxStreamLength))
     }
     await pipeline.exec()
@@ -179,12 +172,7 @@ export class RedisJobQueue implements JobQueue {
   /** The first reader makes the group, and so does the first after Redis has lost it; it begins with the oldest entry. */
   async #createGroup(stream: string): Promise<void> {
     try {
-      await this.#redis.xgroup(stream, {
-        type: 'CREATE',
-        group,
-        id: '0',
-        options: { MKSTREAM: true },
-      })
+      await this.#redis.xgroup(stream, { type: 'CREATE', group, id: '0', options: { MKSTREAM: true } })
     } catch (error) {
       if (!(error instanceof Error && error.message.includes('BUSYGROUP'))) throw error
     }
@@ -209,11 +197,7 @@ export class RedisJobQueue implements JobQueue {
     for (const [index, { envelope }] of entries.entries()) {
       const end = ends[index]
       if (end?.status !== 'rejected') continue
-      const failed = {
-        job: envelope.job,
-        tries: envelope.tries + 1,
-        reason: describe(end.reason),
-      } satisfies Envelope
+      const failed = { job: envelope.job, tries: envelope.tries + 1, reason: describe(end.reason) } satisfies Envelope
       if (failed.tries < maxTries) {
         const score = this.#now() + retrySeconds(failed.tries) * 1000
         transaction.zadd(delayed, { score, member: failed })
@@ -260,11 +244,6 @@ function parseEntries(entries: unknown): Entry[] {
     const [id, fields] = entry
     const value = Array.isArray(fields) ? fields[1] : fields.envelope
     const isEnvelope = typeof value === 'object' && value !== null && 'job' in value && 'tries' in value
-    return [
-      {
-        id,
-        envelope: isEnvelope ? (value as Envelope) : { job: value, tries: 0 },
-      },
-    ]
+    return [{ id, envelope: isEnvelope ? (value as Envelope) : { job: value, tries: 0 } }]
   })
 }
