@@ -27,6 +27,8 @@ export interface LocalServerOptions {
   stateFolder: string
   /** Whether `.dev.vars` and `.env` count. Without them the server is the same on every machine. */
   readDevVars: boolean
+  /** More variables for the Worker. */
+  vars?: Record<string, string>
   /** Gets what the server logs, line by line, once it is ready. */
   onLogLine?: (line: string) => void
   /** Aborts the start. Stopping a running server is `stop`. */
@@ -44,6 +46,8 @@ export interface LocalServer {
   logTail(): string
   /** Ends the server and every process that it started. */
   stop(): Promise<void>
+  /** Ends them at once, at whatever line they are, as a power cut would. */
+  kill(): Promise<void>
 }
 
 /**
@@ -113,7 +117,7 @@ async function serve(
     ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
     '--show-interactive-dev-session=false',
     ...(readDevVars ? [] : ['--env-file', emptyVarsFile(stateFolder)]),
-    ...Object.entries(devVars).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+    ...Object.entries({ ...devVars, ...options.vars }).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
   ]
   const note = (line: string) => {
     log.add(line)
@@ -134,6 +138,12 @@ async function serve(
     await worker.end()
   }
 
+  const kill = async () => {
+    state = 'stopping'
+    worker.kill()
+    await stop()
+  }
+
   const settled = new AbortController()
   try {
     await Promise.race([waitUntilHealthy(apexUrl, AbortSignal.any([starting, settled.signal])), died])
@@ -152,6 +162,7 @@ async function serve(
     died,
     logTail: () => log.text(),
     stop,
+    kill,
   }
 }
 

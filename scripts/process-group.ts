@@ -9,6 +9,8 @@ export interface ProcessGroup {
   exited: Promise<number | null>
   /** Ends the whole group and resolves when none of it is left. May be called twice. */
   end(): Promise<void>
+  /** Ends the whole group at once, at whatever line it is, as a power cut would. */
+  kill(): void
 }
 
 export interface ProcessGroupOptions {
@@ -54,7 +56,7 @@ export function startProcessGroup(args: string[], { cwd, env, onLine }: ProcessG
     for (let tries = 0; signalGroup(leader, 'SIGKILL') && tries < 20; tries += 1) await sleep(20)
   }
 
-  return { exited, end }
+  return { exited, end, kill: () => signalGroup(leader, 'SIGKILL') }
 }
 
 function forwardLines(stream: Readable, onLine: (line: string) => void) {

@@ -76,7 +76,7 @@ function buildAdapters(env: Env): Omit<DepsWithoutQueue, 'defer'> {
   const control = openDatabase(env.DB)
   const storage = new ObjectStorage(env.BUCKET)
   const databaseFor = () => control
-  const now = () => Date.now()
+  const now = () => Date.now() + env.CLOCK_OFFSET_SECONDS * 1000
   const baseDomain = env.BASE_DOMAIN
   const adapters = {
     env,

@@ -18,6 +18,8 @@ const envSchema = z
       .optional(),
     /** `development` opens what a developer needs on his own machine; set by the scripts of this project and the tests. */
     MODE: z.enum(['production', 'development']).default('production'),
+    /** Development only: how far ahead of the time the reconciler and the leases are, in seconds. */
+    CLOCK_OFFSET_SECONDS: z.coerce.number().int().min(0).default(0),
     /** The apex host: administration, and `<slug>.<BASE_DOMAIN>` for each domain. */
     BASE_DOMAIN: z.string().transform((text, context) => {
       const host = parseHost(text)
@@ -40,6 +42,7 @@ const envSchema = z
     const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
     if (env.MODE === 'production' && env.ADMIN_TOKEN === developmentAdminToken)
       refuse('ADMIN_TOKEN', 'is the one for development')
+    if (env.MODE === 'production' && env.CLOCK_OFFSET_SECONDS > 0) refuse('CLOCK_OFFSET_SECONDS', 'is for development')
     if (env.QSTASH_TOKEN) {
       for (const name of ['CALLBACK_URL', 'QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY'] as const) {
         if (!env[name]) refuse(name, 'is needed with QSTASH_TOKEN')
