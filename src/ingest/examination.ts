@@ -103,7 +103,7 @@ export class Examination {
       throw new Refusal('type-not-allowed', `"${filename}" is ${verdict.type}, which this domain does not take.`, {
         facts: {
           filename,
-          type: verdict.type,
+          detectedType: verdict.type,
           allowedTypes: policy.allowedTypes,
           deniedTypes: policy.deniedTypes,
         },

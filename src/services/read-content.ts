@@ -9,7 +9,7 @@ export function requireReadable(file: UploadedFile, policy: Policy): void {
   if (file.status === 'complete') return
   if (policy.readBeforeComplete && (file.status === 'pending' || file.status === 'processing')) return
   throw new Refusal('not-ready', `The content of this upload is served once it is complete; it is ${file.status}.`, {
-    facts: { status: file.status },
+    facts: { uploadStatus: file.status },
   })
 }
 

@@ -15,7 +15,7 @@ export async function reprocessUpload(
   const again = await reprocessFile(parts.db, file, parts.now())
   if (!again) {
     throw new Refusal('status-conflict', `Only a finished upload can be processed again; this one is ${file.status}.`, {
-      facts: { status: file.status },
+      facts: { uploadStatus: file.status },
     })
   }
   await publishJobs(parts, [
