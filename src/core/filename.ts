@@ -11,9 +11,9 @@ const unsafeCharacters = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u
  */
 export function cleanFilename(text: string): string {
   const name = text.split(/[/\\]/).at(-1) ?? ''
-  const clean = name.toWellFormed().normalize('NFC').replace(unsafeCharacters, '').trim()
-  if (clean === '' || clean === '.' || clean === '..') return 'unnamed'
-  return shorten(clean)
+  // What is removed may have stood between characters that belong together, and what is cut before a space.
+  const clean = shorten(name.toWellFormed().replace(unsafeCharacters, '').normalize('NFC').trim()).trimEnd()
+  return clean === '' || clean === '.' || clean === '..' ? 'unnamed' : clean
 }
 
 function shorten(name: string): string {

@@ -42,17 +42,23 @@ export async function createDomain(
   try {
     await insertDomainNames(control, domain, names)
   } catch (error) {
+    const refusal = refusalOfNames(error, slug, names)
+    // After any other error the names may be written all the same, and then they need their account.
+    if (!refusal) throw error
     await deleteAccount(databaseFor(domain), domain.id).catch(() => {})
-    if (violates(error, 'domains.slug'))
-      throw new Refusal('domain-exists', `There is a domain "${slug}" already.`, { facts: { slug } })
-    if (violates(error, 'hostnames.hostname')) {
-      throw new Refusal('hostname-taken', 'One of the hostnames belongs to a domain already.', {
-        facts: { hostnames: names },
-      })
-    }
-    throw error
+    throw refusal
   }
   return { ...domain, policy, suspendedAt: null, hostnames: names }
+}
+
+/** The refusal behind a failed claim of names, when the database named one. */
+function refusalOfNames(error: unknown, slug: string, hostnames: readonly string[]): Refusal | undefined {
+  if (violates(error, 'domains.slug'))
+    return new Refusal('domain-exists', `There is a domain "${slug}" already.`, { facts: { slug } })
+  if (violates(error, 'hostnames.hostname')) {
+    return new Refusal('hostname-taken', 'One of the hostnames belongs to a domain already.', { facts: { hostnames } })
+  }
+  return undefined
 }
 
 function acceptableHostname(text: string, baseDomain: string): string {
