@@ -68,7 +68,7 @@ describe('a slow client', () => {
     await expectComplete(domain, answer.json().id, content)
   })
 
-  // The limit is 60 s of real silence, so this is for the full run.
+  // A body is looked at every 60 s, and this one is found silent at the second look: too long for every run.
   it.runIf(isFull)(
     'that falls silent is told so, and nothing of its upload is kept',
     { timeout: 180_000 },

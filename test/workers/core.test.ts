@@ -229,6 +229,8 @@ describe('filenames', () => {
     anyText,
     fc.string({ unit: 'grapheme', maxLength: 300 }),
     fc.stringMatching(/^[a-z.\\/\r\n"äöü🚢]{0,300}$/u),
+    fc.string({ unit: fc.constantFrom('u', '\u0308', '\u200e', ' ', '.'), maxLength: 40 }),
+    fc.string({ unit: fc.constantFrom('a', ' ', '.', '\u00e4'), minLength: 250, maxLength: 270 }),
     fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)), maxLength: 300 }),
   )
 
@@ -241,6 +243,7 @@ describe('filenames', () => {
         expect(clean).not.toBe('')
         expect(['.', '..']).not.toContain(clean)
         expect(clean.trim()).toBe(clean)
+        expect(clean.normalize('NFC')).toBe(clean)
         // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
         expect(clean).not.toMatch(/[\0-\x1f\x7f-\x9f/\\\u200e\u200f\u202a-\u202e\u2066-\u2069]/)
         expect(cleanFilename(clean)).toBe(clean)

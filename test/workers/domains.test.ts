@@ -320,6 +320,18 @@ describe('making domains', () => {
     expect(await allRows("SELECT id FROM domains WHERE slug = 'raced'")).toHaveLength(1)
   })
 
+  test.each(['before', 'after'] as const)('whose names are lost %s their effect can be tried again', async (moment) => {
+    const slug = `lost-${moment}`
+    const DB = faultyD1(env.DB, (sql) => (sql.startsWith('insert into "domains"') ? moment : undefined))
+    const body = { slug, policy: { anonymousUpload: true } }
+    expectProblem(await newDomain(body, { ...asAdmin, send: appWith({ env: { DB } }) }), 500, 'internal')
+    const again = await newDomain(body)
+    if (moment === 'before') expectStatus(again, 201)
+    else expectProblem(again, 409, 'domain-exists')
+    // Whichever it was: a name that is taken has a domain behind it.
+    expectStatus(await putFile(`http://${slug}.localhost`, 'a', 'abc'), 202)
+  })
+
   test('gives the whole policy back, closed unless it was opened', async () => {
     const answer = await newDomain({ slug: 'closed' })
     expectStatus(answer, 201)

@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { sha256 } from '../support/e2e/bodies.ts'
 import {
   call,
@@ -23,7 +23,7 @@ afterAll(jobsDone, 30_000)
 
 describe('a file that is not what it is declared to be', () => {
   let domain: TestDomain
-  beforeAll(async () => {
+  beforeEach(async () => {
     domain = await makeDomain()
   })
 

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { parse as parseDisposition } from 'content-disposition'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { boundary, type FormPart, formBody, multipartType, noise, sha256 } from '../support/e2e/bodies.ts'
 import {
   call,
@@ -46,7 +46,7 @@ const digestField = (algorithm: 'sha256' | 'sha512', bytes: Uint8Array) =>
 
 describe('a refused or broken form', () => {
   let domain: TestDomain
-  beforeAll(async () => {
+  beforeEach(async () => {
     domain = await makeDomain({ maxFileBytes: 6 * mebibyte, maxFilesPerRequest: 3 })
   })
 
@@ -355,7 +355,7 @@ describe('a form of which some files are refused', () => {
 
 describe('digests', () => {
   let domain: TestDomain
-  beforeAll(async () => {
+  beforeEach(async () => {
     domain = await makeDomain()
   })
   const content = Buffer.from('one box of oranges')
