@@ -542,6 +542,27 @@ describe('media types', () => {
 })
 
 describe('statuses', () => {
+  test('follow each other as the design says, and in no other way', () => {
+    const pairs = fileStatuses.flatMap((from) =>
+      fileStatuses.filter((to) => mayFollow(from, to)).map((to) => `${from} > ${to}`),
+    )
+    expect(pairs.sort()).toEqual(
+      [
+        'uploading > pending',
+        'uploading > deleted',
+        'pending > processing',
+        'pending > deleted',
+        'processing > processing',
+        'processing > pending',
+        'processing > complete',
+        'processing > failed',
+        'processing > quarantined',
+        'processing > deleted',
+        ...['complete', 'failed', 'quarantined'].flatMap((from) => [`${from} > pending`, `${from} > deleted`]),
+      ].sort(),
+    )
+  })
+
   test('the table lets a file come from uploading to every status, and out of none that is the last', () => {
     const reached = new Set(['uploading'])
     for (const _ of fileStatuses) {
