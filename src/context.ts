@@ -12,6 +12,8 @@ export interface AppEnv {
     requestId: string
     deps: Deps
     body: RequestBody
+    /** Scheme, host and port that the request was sent to. Set on `/v1/…`. */
+    origin: string
     /** What the request's host stands for. Set on `/v1/…`. */
     host: HostMeaning
     /** Set on `/v1/…`. */

@@ -6,7 +6,7 @@ import { authenticate } from '../services/authenticate.ts'
 /** Says who sent the request. A credential that nobody issued is refused here, whatever it was sent for. */
 export function credential() {
   return createMiddleware<AppEnv>(async function credential(c, next) {
-    const { env, databaseFor, keyCache, now } = c.var.deps
+    const { env, databaseFor, keyCache, now } = c.get('deps')
     const parts = {
       adminToken: env.ADMIN_TOKEN,
       databaseFor,

@@ -10,8 +10,8 @@ import type { HostMeaning } from '../core/host.ts'
  */
 export function domain() {
   return createMiddleware<AppEnv>(async function domain(c, next) {
-    const { directory } = c.var.deps
-    let found = await domainOfHost(c, c.var.host)
+    const { directory } = c.get('deps')
+    let found = await domainOfHost(c, c.get('host'))
     const names = [c.req.header('x-upload-domain'), ...(c.req.queries('domain') ?? [])]
     for (const name of names) {
       if (name === undefined) continue
@@ -28,7 +28,8 @@ export function domain() {
       }
       found = named
     }
-    if (!found && c.var.credential.kind === 'key') found = await directory.byId(c.var.credential.domainId)
+    const credential = c.get('credential')
+    if (!found && credential.kind === 'key') found = await directory.byId(credential.domainId)
     c.set('domain', found)
     await next()
   })
@@ -36,7 +37,8 @@ export function domain() {
 
 /** The domain, where a request can't do without one. */
 export function requireDomain(c: AppContext): Domain {
-  if (c.var.domain) return c.var.domain
+  const domain = c.get('domain')
+  if (domain) return domain
   throw new Refusal(
     'domain-required',
     'Send the request to the domain’s own host, or name the domain by X-Upload-Domain or ?domain=.',

@@ -1,4 +1,4 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import type { AppContext, AppEnv } from '../context.ts'
 import { digestAlgorithms, joinDigests, parseDigestField } from '../core/digest.ts'
 import type { Domain } from '../core/domain.ts'
@@ -11,21 +11,25 @@ import { parseIdempotencyKey } from '../services/receive/idempotency.ts'
 import { receiveMultipart } from '../services/receive/receive-multipart.ts'
 import { receiveRaw } from '../services/receive/receive-raw.ts'
 import type { FileOutcome, IntakeParts } from '../services/receive/reception.ts'
-import { domainQuery, problemResponses, resultsSchema, uploadSchema } from './schemas.ts'
+import { problemResponses, resultsSchema, uploadSchema } from './schemas.ts'
 import { serialiseUpload, uploadUrl } from './serialise-upload.ts'
 
-const uploadHeaders = z.object({
-  'x-upload-domain': z.string().optional().describe('The domain, on the apex host: a slug or a hostname.'),
-  'idempotency-key': z
-    .string()
-    .optional()
-    .describe('Makes a repeat within 24 hours return the first answer and store nothing: 1 to 255 visible characters.'),
-  'content-digest': z
-    .string()
-    .optional()
-    .describe(`RFC 9530, ${digestAlgorithms.join(' or ')}, of the request body.`),
-  'repr-digest': z.string().optional().describe('RFC 9530; for an upload the same as Content-Digest.'),
-})
+/** Described here and read where they are used: a validator for each would cost every upload and refuse none. */
+const parameters = [
+  parameter('query', 'domain', 'The domain, on the apex host: a slug or a hostname.'),
+  parameter('header', 'X-Upload-Domain', 'The domain, on the apex host: a slug or a hostname.'),
+  parameter(
+    'header',
+    'Idempotency-Key',
+    'Makes a repeat within 24 hours return the first answer and store nothing: 1 to 255 visible characters.',
+  ),
+  parameter('header', 'Content-Digest', `RFC 9530, ${digestAlgorithms.join(' or ')}, of the request body.`),
+  parameter('header', 'Repr-Digest', 'RFC 9530; for an upload the same as Content-Digest.'),
+]
+
+function parameter(place: 'query' | 'header' | 'path', name: string, description: string) {
+  return { in: place, name, description, required: place === 'path', schema: { type: 'string' as const } }
+}
 
 const sendForm = createRoute({
   method: 'post',
@@ -33,9 +37,8 @@ const sendForm = createRoute({
   summary: 'Upload one or many files as a form',
   description:
     'Files are the parts with a filename, under any field name. Optional fields: `domain` (before the first file, on the apex host) and `metadata` (a JSON object of strings, at most 2 KB, for every file of the request). One request is one commit: a body that breaks off stores nothing.',
+  parameters,
   request: {
-    query: domainQuery,
-    headers: uploadHeaders,
     body: {
       required: true,
       // A plain schema: the body is streamed, and must never be parsed by a validator.
@@ -79,12 +82,8 @@ const sendRaw = createRoute({
   method: 'put',
   path: '/v1/uploads/{filename}',
   summary: 'Upload one file as the body',
+  parameters: [parameter('path', 'filename', 'The name of the file, percent-encoded.'), ...parameters],
   request: {
-    params: z.object({
-      filename: z.string().openapi({ param: { name: 'filename', in: 'path' } }),
-    }),
-    query: domainQuery,
-    headers: uploadHeaders,
     body: {
       required: true,
       content: {
@@ -109,14 +108,14 @@ const sendRaw = createRoute({
 /** Bytes in: `POST /v1/uploads` and `PUT /v1/uploads/{filename}`. */
 export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(sendForm, async (c) => {
-    const { body, credential, domain, deps } = c.var
+    const body = c.get('body')
     body.expectDigests(requestDigests(c))
     const received = await receiveMultipart({
       body,
       contentType: c.req.header('content-type') ?? null,
-      credential,
-      domain,
-      findDomain: async (name) => (await deps.directory.byClientText(name)) ?? refuse(name),
+      credential: c.get('credential'),
+      domain: c.get('domain'),
+      findDomain: async (name) => (await c.get('deps').directory.byClientText(name)) ?? refuse(name),
       partsFor: (target) => intakeParts(c, target),
       repeatable: repeatable(c),
     })
@@ -131,8 +130,8 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
     const domain = requireDomain(c)
     const upload = await receiveRaw(
       {
-        body: c.var.body,
-        credential: c.var.credential,
+        body: c.get('body'),
+        credential: c.get('credential'),
         domain,
         filename: filenameOf(c),
         declaredType: essenceOf(c.req.header('content-type')),
@@ -146,7 +145,7 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
   })
 
 function intakeParts(c: AppContext, domain: Domain): IntakeParts {
-  const { databaseFor, storageFor, pool, queue, now, log, defer } = c.var.deps
+  const { databaseFor, storageFor, pool, queue, now, log, defer } = c.get('deps')
   return {
     db: databaseFor(domain),
     storage: storageFor(domain),
@@ -192,7 +191,7 @@ function serialiseOutcome(c: AppContext, domain: Domain, outcome: FileOutcome) {
   const { filename, refusal } = outcome
   return {
     filename,
-    problem: { ...problemDocument(refusal), requestId: c.var.requestId },
+    problem: { ...problemDocument(refusal), requestId: c.get('requestId') },
   }
 }
 

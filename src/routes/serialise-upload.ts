@@ -49,9 +49,8 @@ export function serialiseSteps(domain: Domain, results: readonly StepResult[]) {
 
 /** Where an upload is found, on the host that it was asked for. */
 export function uploadUrl(c: AppContext, domain: Domain, id: string, rest = ''): string {
-  const { origin } = new URL(c.req.url)
-  const query = c.var.host.kind === 'apex' ? `?domain=${domain.slug}` : ''
-  return `${origin}/v1/uploads/${id}${rest}${query}`
+  const query = c.get('host').kind === 'apex' ? `?domain=${domain.slug}` : ''
+  return `${c.get('origin')}/v1/uploads/${id}${rest}${query}`
 }
 
 function links(c: AppContext, domain: Domain, id: string) {
