@@ -19,6 +19,7 @@ export default defineConfig({
               bindings: {
                 ...testVars,
                 TEST_MIGRATIONS: await readD1Migrations('./migrations'),
+                STEVEDORE_TEST_FULL: process.env.STEVEDORE_TEST_FULL ?? '',
                 // How many mutated bodies the fuzzer makes; empty is its own small number.
                 FUZZ_COUNT: process.env.FUZZ_COUNT ?? (process.env.STEVEDORE_TEST_FULL ? '200000' : ''),
               },
