@@ -14,7 +14,7 @@ export const jobSchema = z.object({
   /** How many times this generation has been published, this time included. */
   publish: z.int().min(1),
   /** The file's size: lets a queue keep long jobs out of places where there is little time. A hint, and nothing more. */
-  bytes: z.int().min(0),
+  bytes: z.int().min(0).default(0),
 })
 
 export type Job = z.infer<typeof jobSchema>

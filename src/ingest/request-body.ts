@@ -7,6 +7,7 @@ import { newHash } from './new-hash.ts'
 /** A body that brings less than this in this time is given up: it holds memory that others wait for. */
 const silenceMs = 60_000
 const leastBytes = 1024
+const lookMs = silenceMs / 4
 
 /** How much of a refused body is read on, so that the client finds the answer and not a reset connection. */
 const longestDrainMs = 5_000
@@ -26,7 +27,8 @@ export class RequestBody implements ByteReader {
   #readBytes = 0
   #ended: boolean
   #silent = false
-  #bytesAtLastLook = 0
+  /** How much had been read at each of the last looks, the oldest first. */
+  #bytesAtLooks = [0]
   #refuseTooMany: (limit: number, value: number) => Refusal = tooLarge
   #digests: { algorithm: DigestAlgorithm; expected: Uint8Array; hash: Hash }[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -79,7 +81,7 @@ export class RequestBody implements ByteReader {
   async read(view: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }> {
     if (this.#ended || !this.#stream) return { done: true, value: view.subarray(0, 0) }
     this.#reader ??= byteReaderOf(this.#stream)
-    this.#timer ??= setTimeout(() => this.#look(), silenceMs)
+    this.#timer ??= setTimeout(() => this.#look(), lookMs)
     const result = await this.#readOn(this.#reader, view)
     for (const { hash } of this.#digests) if (result.value) hash.update(result.value)
     this.#readBytes += result.value?.byteLength ?? 0
@@ -131,13 +133,15 @@ export class RequestBody implements ByteReader {
 
   /** One timer a body that looks from time to time: one a read would cost more than the read. */
   #look(): void {
-    if (this.#readBytes - this.#bytesAtLastLook >= leastBytes) {
-      this.#bytesAtLastLook = this.#readBytes
-      this.#timer = setTimeout(() => this.#look(), silenceMs)
+    const [before = 0] = this.#bytesAtLooks
+    const isSilent = this.#bytesAtLooks.length * lookMs >= silenceMs && this.#readBytes - before < leastBytes
+    if (isSilent) {
+      this.#silent = true
+      this.#cancel()
       return
     }
-    this.#silent = true
-    this.#cancel()
+    this.#bytesAtLooks = [...this.#bytesAtLooks, this.#readBytes].slice(-silenceMs / lookMs)
+    this.#timer = setTimeout(() => this.#look(), lookMs)
   }
 
   #cancel(): void {
