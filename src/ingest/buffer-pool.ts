@@ -53,7 +53,7 @@ export class BufferPool {
   }
 
   async lend(size: number): Promise<PooledBuffer> {
-    await this.#reserve(size, 'behind others')
+    await this.#reserve(size)
     return this.#loan(size)
   }
 
@@ -69,8 +69,7 @@ export class BufferPool {
    * it is spent.
    */
   async grow(buffer: PooledBuffer, size: number): Promise<PooledBuffer> {
-    // Who holds memory already goes first: it gives back the sooner.
-    await this.#reserve(size - buffer.size, 'before others')
+    await this.#reserve(size - buffer.size)
     const grown = this.#loan(size)
     new Uint8Array(grown.memory).set(new Uint8Array(buffer.memory))
     this.#lost.unregister(buffer)
@@ -104,16 +103,15 @@ export class BufferPool {
     return this.#freeBytes - (size > smallLoanBytes ? keptForSmallBytes : 0) >= size
   }
 
-  /** Waiting is polled: on Workers a promise that belongs to one request can't be resolved from another. */
-  async #reserve(size: number, place: 'before others' | 'behind others'): Promise<void> {
+  /** First come, first served. Waiting is polled: on Workers a promise that belongs to one request can't be resolved from another. */
+  async #reserve(size: number): Promise<void> {
     if (this.#hasRoomFor(size) && (size <= smallLoanBytes || this.#waiting.length === 0)) {
       this.#freeBytes -= size
       return
     }
     const startedAt = Date.now()
     const ticket: Ticket = { polledAt: startedAt }
-    if (place === 'before others') this.#waiting.unshift(ticket)
-    else this.#waiting.push(ticket)
+    this.#waiting.push(ticket)
     try {
       while (!this.#isNext(ticket) || !this.#hasRoomFor(size)) {
         if (Date.now() - startedAt >= longestWaitMs) throw busy()
