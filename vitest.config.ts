@@ -5,7 +5,6 @@ import { defineConfig } from 'vitest/config'
 const testVars = {
   MODE: 'development',
   ADMIN_TOKEN: 'test-admin-token',
-  SIGNING_SECRET: 'test-signing-secret-of-32-characters!',
 }
 
 export default defineConfig({

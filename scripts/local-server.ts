@@ -14,7 +14,6 @@ export const devAdminToken = 'dev-admin-token'
 const devVars = {
   MODE: 'development',
   ADMIN_TOKEN: devAdminToken,
-  SIGNING_SECRET: 'development-signing-secret-not-for-production',
   BASE_DOMAIN: 'localhost',
 }
 

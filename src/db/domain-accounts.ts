@@ -33,19 +33,6 @@ export async function deleteAccount(db: Database, domainId: string): Promise<voi
   await db.delete(domainAccounts).where(eq(domainAccounts.domainId, domainId))
 }
 
-/** How many files and bytes a domain has stored, reservations included. */
-export async function readUsage(db: Database, domainId: string): Promise<{ files: number; bytes: number }> {
-  const usage = await db
-    .select({
-      files: domainAccounts.storedFiles,
-      bytes: domainAccounts.storedBytes,
-    })
-    .from(domainAccounts)
-    .where(eq(domainAccounts.domainId, domainId))
-    .get()
-  return usage ?? { files: 0, bytes: 0 }
-}
-
 /** What a batch is about to add to a domain, and what must hold for it. */
 export interface Admission {
   domainId: string

@@ -12,7 +12,6 @@ export const adminToken = 'test-admin-token'
 export const testVars = {
   MODE: 'development',
   ADMIN_TOKEN: adminToken,
-  SIGNING_SECRET: 'test-signing-secret-of-32-characters!',
   BASE_DOMAIN: 'localhost',
 }
 
