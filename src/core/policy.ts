@@ -11,6 +11,36 @@ const typePattern = z
     'is no media type such as image/* or application/pdf',
   )
 
+const extension = z
+  .string()
+  .toLowerCase()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,15}$/, 'is no filename extension such as "pdf", without its dot')
+
+const origin = z
+  .string()
+  .refine((text) => text === '*' || isWebOrigin(text), 'is no web origin such as https://app.example.com, and not "*"')
+
+const perMinute = (what: string) =>
+  z.int().min(1).max(1_000_000).nullable().default(null).describe(`${what}; null is no limit.`)
+
+/** What one metadata key must look like. No regular expressions: a domain's own would run in everybody's Worker. */
+export const metadataRuleSchema = z.strictObject({
+  required: z.boolean().default(true).describe('Whether a file without it is refused.'),
+  format: z
+    .enum(['text', 'integer', 'date', 'uuid', 'email'])
+    .default('text')
+    .describe('What its value is: a date is written YYYY-MM-DD.'),
+  maxLength: z.int().min(1).max(2048).default(2048).describe('The most characters of its value.'),
+  values: z
+    .array(z.string().max(200))
+    .min(1)
+    .max(100)
+    .nullable()
+    .default(null)
+    .describe('The only values it may have.'),
+})
+export type MetadataRule = z.infer<typeof metadataRuleSchema>
+
 /** The processing steps there are; `processing/steps.ts` holds one implementation for each name. */
 export const stepNames = ['inspect'] as const
 export type StepName = (typeof stepNames)[number]
@@ -40,6 +70,16 @@ export const policySchema = z.strictObject({
     .max(200)
     .default([])
     .describe('Media types that are refused although allowed above.'),
+  allowedExtensions: z
+    .array(extension)
+    .max(200)
+    .default([])
+    .describe('The last extensions that filenames may have, without the dot; none listed is no limit.'),
+  metadata: z
+    .record(z.string().min(1).max(100), metadataRuleSchema)
+    .refine((rules) => Object.keys(rules).length <= 50, 'has more than 50 keys')
+    .default({})
+    .describe('What the metadata of an upload must hold, by key. Keys that are not listed may be there as well.'),
   quotaBytes: z.int().min(0).nullable().default(null).describe('The most bytes stored at any time; null is no limit.'),
   quotaFiles: z.int().min(0).nullable().default(null).describe('The most files stored at any time; null is no limit.'),
   retentionDays: z
@@ -57,6 +97,15 @@ export const policySchema = z.strictObject({
     .describe('For how many days a deleted file’s id, events and deliveries are kept.'),
   anonymousUpload: z.boolean().default(false).describe('Whether anybody may upload without a credential.'),
   publicRead: z.boolean().default(false).describe('Whether anybody who knows a file’s id may read it.'),
+  allowedOrigins: z
+    .array(origin)
+    .max(100)
+    .default([])
+    .describe('Web origins whose pages may use the domain from a browser; `*` is every origin.'),
+  uploadsPerMinute: perMinute('The most requests a minute that send something, all clients together'),
+  uploadsPerMinutePerClient: perMinute('The same for each credential, and for each address without one'),
+  readsPerMinute: perMinute('The most requests a minute that read something, all clients together'),
+  readsPerMinutePerClient: perMinute('The same for each credential, and for each address without one'),
   readBeforeComplete: z.boolean().default(false).describe('Whether content is served before processing has ended.'),
   steps: z.array(z.enum(stepNames)).max(20).default(['inspect']).describe('The processing steps, in their order.'),
 })
@@ -78,4 +127,8 @@ export function allowsType(policy: Policy, { type, isConfirmed }: { type: string
 function matchesType(pattern: string, type: string): boolean {
   if (pattern === '*/*' || pattern === type) return true
   return pattern.endsWith('/*') && type.startsWith(pattern.slice(0, -1))
+}
+
+function isWebOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text && /^https?:/.test(text)
 }
