@@ -74,6 +74,10 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     status: 415,
     title: 'The file is not what it was declared to be',
   },
+  'extension-not-allowed': {
+    status: 415,
+    title: 'Files with this extension are not taken',
+  },
   'content-type-unsupported': {
     status: 415,
     title: 'The body has the wrong content type',

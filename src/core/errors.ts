@@ -32,6 +32,7 @@ export const errorCodes = [
   'quota-exceeded',
   'type-not-allowed',
   'type-contradicted',
+  'extension-not-allowed',
   'content-type-unsupported',
   'metadata-invalid',
   'idempotency-key-invalid',

@@ -16,6 +16,12 @@ export function cleanFilename(text: string): string {
   return clean === '' || clean === '.' || clean === '..' ? 'unnamed' : clean
 }
 
+/** The last extension of a filename, lower case and without its dot; empty when it has none. */
+export function extensionOf(filename: string): string {
+  const dot = filename.lastIndexOf('.')
+  return dot > 0 ? filename.slice(dot + 1).toLowerCase() : ''
+}
+
 function shorten(name: string): string {
   if (byteLength(name) <= maxFilenameBytes) return name
   const dot = name.lastIndexOf('.')

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { extensionOf } from './filename.ts'
 import { maxStorableBytes } from './part-size.ts'
 
 const mebibyte = 1024 * 1024
@@ -122,6 +123,11 @@ export function allowsType(policy: Policy, { type, isConfirmed }: { type: string
     isConfirmed || !pattern.endsWith('/*') || pattern === '*/*' ? matchesType(pattern, type) : false,
   )
   return isAllowed && !isDenied
+}
+
+/** Whether the policy takes a file of this name. */
+export function allowsFilename({ allowedExtensions }: Policy, filename: string): boolean {
+  return allowedExtensions.length === 0 || allowedExtensions.includes(extensionOf(filename))
 }
 
 function matchesType(pattern: string, type: string): boolean {

@@ -2,7 +2,7 @@ import type { Hash } from 'node:crypto'
 import { type DigestAlgorithm, type ExpectedDigests, equalBytes } from '../core/digest.ts'
 import { Refusal } from '../core/errors.ts'
 import { judgeType, type TextKind } from '../core/media-type.ts'
-import { allowsType, type Policy } from '../core/policy.ts'
+import { allowsFilename, allowsType, type Policy } from '../core/policy.ts'
 import { detectType, isRecognisable } from './detect-type.ts'
 import { newHash } from './new-hash.ts'
 import { TextCheck } from './text-check.ts'
@@ -34,8 +34,10 @@ export class Examination {
   #size = 0
   #detected: string | null = null
 
+  /** Throws at once when the name alone speaks against the file. */
   constructor(expected: Expectations) {
     this.#expected = expected
+    requireAllowedName(expected)
     const algorithms = new Set<DigestAlgorithm>(['sha-256', ...expected.digests.keys()])
     this.#hashes = new Map([...algorithms].map((algorithm) => [algorithm, newHash(algorithm)]))
   }
@@ -111,6 +113,13 @@ export class Examination {
     }
     return verdict.type
   }
+}
+
+function requireAllowedName({ filename, policy }: Expectations): void {
+  if (allowsFilename(policy, filename)) return
+  throw new Refusal('extension-not-allowed', `This domain takes no file with the extension of "${filename}".`, {
+    facts: { filename, allowedExtensions: policy.allowedExtensions },
+  })
 }
 
 /** Also the answer to a length that was declared too large before any byte came. */

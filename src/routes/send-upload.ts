@@ -5,6 +5,7 @@ import type { Domain } from '../core/domain.ts'
 import { Refusal } from '../core/errors.ts'
 import { cleanFilename } from '../core/filename.ts'
 import { essenceOf } from '../core/media-type.ts'
+import { parseMetadata } from '../core/metadata.ts'
 import { domainNotFound, requireDomain } from '../middleware/domain.ts'
 import { problemDocument } from '../problem.ts'
 import { parseIdempotencyKey } from '../services/receive/idempotency.ts'
@@ -82,7 +83,15 @@ const sendRaw = createRoute({
   method: 'put',
   path: '/v1/uploads/{filename}',
   summary: 'Upload one file as the body',
-  parameters: [parameter('path', 'filename', 'The name of the file, percent-encoded.'), ...parameters],
+  parameters: [
+    parameter('path', 'filename', 'The name of the file, percent-encoded.'),
+    parameter(
+      'header',
+      'X-Upload-Metadata',
+      'A JSON object of strings, at most 2 KB; other than ASCII as \\u escapes.',
+    ),
+    ...parameters,
+  ],
   request: {
     body: {
       required: true,
@@ -136,6 +145,7 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
         filename: filenameOf(c),
         declaredType: essenceOf(c.req.header('content-type')),
         digests: requestDigests(c),
+        metadata: metadataOf(c),
         repeatable: repeatable(c),
       },
       intakeParts(c, domain),
@@ -168,6 +178,12 @@ function filenameOf(c: AppContext): string {
       `The filename in the path is not percent-encoded UTF-8: "${segment.slice(0, 100)}".`,
     )
   }
+}
+
+/** The metadata of a raw upload. JSON can be written in ASCII alone, which is all that a header holds for certain. */
+function metadataOf(c: AppContext) {
+  const header = c.req.header('x-upload-metadata')
+  return header === undefined ? {} : parseMetadata(header, 'header X-Upload-Metadata')
 }
 
 function repeatable(c: AppContext) {

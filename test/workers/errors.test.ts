@@ -136,6 +136,7 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
   'type-not-allowed': async () => putFile((await makeDomain({ allowedTypes: ['image/*'] })).origin, 'a', 'abc'),
   'type-contradicted': async () =>
     putFile((await makeDomain()).origin, 'a', samples.html, { headers: { 'content-type': 'image/png' } }),
+  'extension-not-allowed': async () => putFile((await makeDomain({ allowedExtensions: ['pdf'] })).origin, 'a', 'abc'),
   'content-type-unsupported': async () =>
     call('POST', `${(await makeDomain()).origin}/v1/uploads`, { headers: json, body: '{}' }),
   'metadata-invalid': async () => postForm((await makeDomain()).origin, [field('metadata', '[]'), file('a', 'abc')]),

@@ -3,7 +3,7 @@ import { parseDigestField } from '../../core/digest.ts'
 import type { Domain } from '../../core/domain.ts'
 import { Refusal } from '../../core/errors.ts'
 import { essenceOf } from '../../core/media-type.ts'
-import { type Metadata, metadataSchema } from '../../core/metadata.ts'
+import { type Metadata, parseMetadata, requireMetadata } from '../../core/metadata.ts'
 import type { RequestBody } from '../../ingest/request-body.ts'
 import { boundaryOf } from '../../multipart/boundary.ts'
 import { MultipartReader } from '../../multipart/multipart-reader.ts'
@@ -73,6 +73,7 @@ class MultipartReception {
       if (!this.#reception || !this.#domain) throw domainRequired('The form names no domain.')
       if (this.#reception.count === 0)
         throw new Refusal('no-file', 'The form has no file. Send at least one part with a filename.')
+      requireMetadata(this.#domain.policy.metadata, this.#metadata)
       body.checkDigests()
       return {
         domain: this.#domain,
@@ -97,7 +98,9 @@ class MultipartReception {
     if (part.name === 'domain') return this.#domainField(await part.text())
     if (part.name === 'metadata') {
       const text = await part.text()
-      this.#metadata = parseMetadata(text)
+      this.#metadata = parseMetadata(text, 'field "metadata"')
+      // Said now when it can be, and not after gigabytes.
+      if (this.#domain) requireMetadata(this.#domain.policy.metadata, this.#metadata)
       return this.#countLeading(text.length)
     }
     // A field that nobody asked for. It may be of any size once the domain has said how large a request may be.
@@ -146,26 +149,6 @@ class MultipartReception {
       throw domainRequired(`The first ${mostLeadingBytes} bytes of the form name no domain.`)
     }
   }
-}
-
-function parseMetadata(text: string): Metadata {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw new Refusal(
-      'metadata-invalid',
-      'The field "metadata" is not JSON. Send an object of strings, such as {"invoice":"4711"}.',
-    )
-  }
-  const result = metadataSchema.safeParse(value)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  const where = issue && issue.path.length > 0 ? ` at ${JSON.stringify(issue.path.join('.'))}` : ''
-  throw new Refusal(
-    'metadata-invalid',
-    `The field "metadata" is wrong${where}: ${issue?.message}. Send an object of strings, at most 2 KB.`,
-  )
 }
 
 function domainRequired(what: string): Refusal {

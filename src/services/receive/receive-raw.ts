@@ -1,6 +1,7 @@
 import { type Credential, requireAccess } from '../../core/access.ts'
 import type { ExpectedDigests } from '../../core/digest.ts'
 import type { Domain } from '../../core/domain.ts'
+import { type Metadata, requireMetadata } from '../../core/metadata.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import { fileTooLarge } from '../../ingest/examination.ts'
 import { RawSource } from '../../ingest/raw-source.ts'
@@ -16,14 +17,16 @@ export interface RawUpload {
   filename: string
   declaredType: string | null
   digests: ExpectedDigests
+  metadata: Metadata
   repeatable: Repeatable
 }
 
 /** Receives one file that is the whole body. Throws a `Refusal`; nothing is kept then. */
 export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promise<UploadedFile> {
-  const { body, credential, domain, filename } = request
+  const { body, credential, domain, filename, metadata } = request
   requireAccess(credential, 'upload', domain)
   const { maxFileBytes, maxRequestBytes } = domain.policy
+  requireMetadata(domain.policy.metadata, metadata)
   const { declaredBytes } = body
   if (declaredBytes !== null && declaredBytes > maxFileBytes) throw fileTooLarge(filename, maxFileBytes, declaredBytes)
   body.limitTo(maxRequestBytes)
@@ -35,7 +38,7 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
       atMostBytes: declaredBytes,
       declaredBytes,
     })
-    const [outcome] = await reception.commit({})
+    const [outcome] = await reception.commit(metadata)
     if (outcome && 'upload' in outcome) return outcome.upload
     throw outcome?.refusal
   } catch (error) {

@@ -57,6 +57,7 @@ const ownRefusals: ReadonlySet<string> = new Set([
   'file-too-large',
   'type-not-allowed',
   'type-contradicted',
+  'extension-not-allowed',
   'digest-mismatch',
 ])
 
