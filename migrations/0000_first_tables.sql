@@ -29,6 +29,8 @@ CREATE TABLE `domain_accounts` (
 	`suspended_at` integer,
 	`stored_files` integer DEFAULT 0 NOT NULL,
 	`stored_bytes` integer DEFAULT 0 NOT NULL,
+	`usage_month` text DEFAULT '' NOT NULL,
+	`month_uploads` integer DEFAULT 0 NOT NULL,
 	`refusal` text,
 	CONSTRAINT "domain_suspended" CHECK(refusal IS NOT 'domain_suspended'),
 	CONSTRAINT "key_revoked" CHECK(refusal IS NOT 'key_revoked'),

@@ -1,5 +1,11 @@
 import type { Policy } from './policy.ts'
 
+/** What a domain has stored, or reserved for what is on its way. */
+export interface StoredUsage {
+  readonly files: number
+  readonly bytes: number
+}
+
 /** A tenant, as every layer sees it. */
 export interface Domain {
   readonly id: string
@@ -7,4 +13,6 @@ export interface Domain {
   readonly policy: Policy
   /** When it was suspended, in milliseconds since 1970; a suspended domain reads but does not accept. */
   readonly suspendedAt: number | null
+  /** As it was when the domain was looked up, up to 30 seconds ago: good for a first guess only. */
+  readonly stored: StoredUsage
 }

@@ -1,4 +1,5 @@
 import { eq, sql } from 'drizzle-orm'
+import type { StoredUsage } from '../core/domain.ts'
 import { type Policy, policySchema } from '../core/policy.ts'
 import { compile } from './compiled.ts'
 import type { Database } from './database.ts'
@@ -8,7 +9,11 @@ import { domainAccounts } from './schema.ts'
 export interface DomainAccount {
   policy: Policy
   suspendedAt: number | null
+  stored: StoredUsage
 }
+
+const storedColumns = { files: domainAccounts.storedFiles, bytes: domainAccounts.storedBytes }
+const thisMonth = sql`strftime('%Y-%m', 'now')`
 
 /** What a domain may do. Fields that its policy was written without have their defaults. */
 export async function findAccount(db: Database, domainId: string): Promise<DomainAccount | undefined> {
@@ -16,11 +21,27 @@ export async function findAccount(db: Database, domainId: string): Promise<Domai
     .select({
       policy: domainAccounts.policy,
       suspendedAt: domainAccounts.suspendedAt,
+      stored: storedColumns,
     })
     .from(domainAccounts)
     .where(eq(domainAccounts.domainId, domainId))
     .get()
   return account && { ...account, policy: policySchema.parse(account.policy) }
+}
+
+/** What a domain has stored, and how many files it has accepted since the first of this month (UTC). */
+export async function findUsage(
+  db: Database,
+  domainId: string,
+): Promise<(StoredUsage & { uploadsThisMonth: number }) | undefined> {
+  return db
+    .select({
+      ...storedColumns,
+      uploadsThisMonth: sql<number>`iif(usage_month = ${thisMonth}, month_uploads, 0)`,
+    })
+    .from(domainAccounts)
+    .where(eq(domainAccounts.domainId, domainId))
+    .get()
 }
 
 /** Opens the account of a new domain. Doing it twice changes nothing. */
@@ -36,8 +57,11 @@ export async function deleteAccount(db: Database, domainId: string): Promise<voi
 /** What a batch is about to add to a domain, and what must hold for it. */
 export interface Admission {
   domainId: string
+  /** How many files it adds to what is stored, and how many bytes; a claim has added its own already. */
   files: number
   bytes: number
+  /** How many files it accepts, for the count of the month. */
+  accepted: number
   /** The API key the files came in with: it must not have been revoked meanwhile. */
   keyId: string | null
   /** Files already claimed at `uploading`: each must still be there. */
@@ -58,6 +82,8 @@ const admitStatement = compile((db) =>
     .set({
       storedFiles: sql`stored_files + ${given('files')}`,
       storedBytes: sql`stored_bytes + ${given('bytes')}`,
+      monthUploads: sql`${given('accepted')} + iif(usage_month = ${thisMonth}, month_uploads, 0)`,
+      usageMonth: thisMonth,
       refusal: sql`CASE
         WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
         WHEN ${given('keyId')} IS NOT NULL

@@ -52,6 +52,9 @@ export const domainAccounts = sqliteTable(
     suspendedAt: integer('suspended_at'),
     storedFiles: integer('stored_files').notNull().default(0),
     storedBytes: integer('stored_bytes').notNull().default(0),
+    /** The month that `month_uploads` counts the accepted files of, as `2026-11` (UTC). */
+    usageMonth: text('usage_month').notNull().default(''),
+    monthUploads: integer('month_uploads').notNull().default(0),
     /** Always null in a stored row. */
     refusal: text().$type<CommitRefusal>(),
   },

@@ -48,7 +48,7 @@ export async function createDomain(
     await deleteAccount(databaseFor(domain), domain.id).catch(() => {})
     throw refusal
   }
-  return { ...domain, policy, suspendedAt: null, hostnames: names }
+  return { ...domain, policy, suspendedAt: null, stored: { files: 0, bytes: 0 }, hostnames: names }
 }
 
 /** The refusal behind a failed claim of names, when the database named one. */

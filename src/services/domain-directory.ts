@@ -57,6 +57,7 @@ export class DomainDirectory {
       slug: name.slug,
       policy: account.policy,
       suspendedAt: account.suspendedAt,
+      stored: account.stored,
     }
     cache.set(key, domain, now())
     return domain

@@ -207,7 +207,7 @@ describe('a failure while files are stored leaves nothing', () => {
   })
 
   test('of R2 while what was refused is removed is left to the reconciler', async () => {
-    const domain = await makeDomain({ quotaFiles: 0 })
+    const domain = await makeDomain({ quotaBytes: 2 })
     const remove = () => Promise.reject(new Error('R2 is down'))
     const { send } = appOn(() => undefined, { BUCKET: overriding(env.BUCKET, { delete: remove }) })
     expectProblem(await putFile(domain.origin, 'a', 'abc', { send }), 413, 'quota-exceeded')

@@ -55,7 +55,8 @@ export function uploadDeleted(): Refusal {
   return new Refusal('upload-deleted', 'The upload was deleted while it was running.')
 }
 
-const refusals: Record<CommitRefusal, () => Refusal> = {
+/** Why a commit was refused, and why one that can't succeed is not begun. */
+export const refusals: Record<CommitRefusal, () => Refusal> = {
   domain_suspended: () => new Refusal('domain-suspended', 'This domain takes no uploads at present. Ask its operator.'),
   key_revoked: () => new Refusal('credential-invalid', 'This key was revoked while the upload was running.'),
   claim_lost: uploadDeleted,

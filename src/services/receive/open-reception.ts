@@ -2,9 +2,10 @@ import type { Credential } from '../../core/access.ts'
 import type { Domain } from '../../core/domain.ts'
 import type { Protocol } from '../../core/uploaded-file.ts'
 import { claimKey } from './idempotency.ts'
-import { Intake } from './intake.ts'
+import { Intake, type KeyedIntake } from './intake.ts'
 import type { IntakeParts, Reception } from './reception.ts'
 import { Replay } from './replay.ts'
+import { requireRoom } from './require-room.ts'
 
 /** A request that may be one of several tries. */
 export interface Repeatable {
@@ -16,7 +17,8 @@ export interface Repeatable {
 
 /**
  * Opens what the files of a request go into, before the first byte of them is read. With an idempotency key that has
- * its answer, that is a replay, which stores nothing. Throws `idempotency-in-progress` while another request holds it.
+ * its answer, that is a replay, which stores nothing and needs no room. `atLeastBytes`: how many bytes of files there
+ * will certainly be. Throws `idempotency-in-progress` while another request holds the key, and `quota-exceeded`.
  */
 export async function openReception(
   parts: IntakeParts,
@@ -24,15 +26,22 @@ export async function openReception(
   credential: Credential,
   protocol: Protocol,
   { idempotencyKey, method, path }: Repeatable,
+  atLeastBytes: number,
 ): Promise<Reception> {
   const keyId = credential.kind === 'key' ? credential.keyId : null
-  if (idempotencyKey === null) return new Intake(parts, domain, keyId, protocol, null)
-  const client = keyId ?? credential.kind
-  const request = await claimKey(parts, {
-    domainId: domain.id,
-    client,
-    key: idempotencyKey,
-  })
-  if (request.kind === 'repeat') return new Replay(parts.pool, domain, request, { method, path })
-  return new Intake(parts, domain, keyId, protocol, { request, method, path })
+  let keyed: KeyedIntake | null = null
+  if (idempotencyKey !== null) {
+    const client = keyId ?? credential.kind
+    const request = await claimKey(parts, { domainId: domain.id, client, key: idempotencyKey })
+    if (request.kind === 'repeat') return new Replay(parts.pool, domain, request, { method, path })
+    keyed = { request, method, path }
+  }
+  const intake = new Intake(parts, domain, keyId, protocol, keyed)
+  try {
+    await requireRoom(parts.db, domain, atLeastBytes)
+    return intake
+  } catch (error) {
+    await intake.discard(error)
+    throw error
+  }
 }

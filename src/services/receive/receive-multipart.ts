@@ -91,7 +91,7 @@ class MultipartReception {
     requireAccess(credential, 'upload', domain)
     body.limitTo(domain.policy.maxRequestBytes)
     this.#domain = domain
-    this.#reception = await openReception(partsFor(domain), domain, credential, 'multipart', repeatable)
+    this.#reception = await openReception(partsFor(domain), domain, credential, 'multipart', repeatable, 0)
   }
 
   async #field(part: Part): Promise<void> {

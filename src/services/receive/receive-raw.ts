@@ -30,7 +30,7 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
   const { declaredBytes } = body
   if (declaredBytes !== null && declaredBytes > maxFileBytes) throw fileTooLarge(filename, maxFileBytes, declaredBytes)
   body.limitTo(maxRequestBytes)
-  const reception = await openReception(parts, domain, credential, 'raw', request.repeatable)
+  const reception = await openReception(parts, domain, credential, 'raw', request.repeatable, declaredBytes ?? 0)
   try {
     await reception.take(new RawSource(body), {
       ...request,
