@@ -4,6 +4,7 @@ import type { ObjectStorage } from '../storage/object-storage.ts'
 import type { BufferPool, PooledBuffer } from './buffer-pool.ts'
 import { sniffBytes } from './detect-type.ts'
 import { Examination, type Expectations, type Findings } from './examination.ts'
+import { PartWriter } from './part-writer.ts'
 
 /** One file on its way in. */
 export interface FileToStore extends Expectations {
@@ -27,7 +28,7 @@ const knownSmallBytes = 256 * 1024
 
 /**
  * Reads a file from its source once, examines it on the way, and writes it to R2: by a single `put` when it fits one
- * part, in parts of equal size beyond that, the next being filled while the last is written. When it throws, nothing is
+ * part, in parts of equal size beyond that, the next being filled while others are written. When it throws, nothing is
  * left: a refusal, a source that breaks off and a failure of R2 all remove what was written.
  */
 export async function storeFile(
@@ -111,38 +112,26 @@ async function writeParts(
   },
 ): Promise<Findings> {
   const upload = await storage.startMultipart(key)
-  let second: PooledBuffer | null = null
-  let writing: Promise<void> = Promise.resolve()
+  const writer = new PartWriter(upload, pool, first)
   try {
     await claim.open(upload.id)
     let [buffer, end, done] = [first, first.size, false]
     while (end > 0) {
-      writing = upload.write(new Uint8Array(buffer.memory, 0, end))
-      // A part that fails while the next one is read is met at the next `await writing`, not as an unhandled rejection.
-      writing.catch(() => {})
+      writer.write(buffer, end)
       if (done) break
-      second ??= pool.lendNow(first.size)
-      const other = buffer === first ? second : first
-      // With one buffer only, reading and writing take turns: the same result, more slowly.
-      if (!other) await writing
-      buffer = other ?? first
+      buffer = await writer.nextBuffer()
       ;({ end, done } = await fillUp(source, buffer, 0, examination))
-      await writing
-      if (second && buffer === first && pool.isContended) {
-        // Overlap is a luxury that nobody waits for.
-        pool.takeBack(second)
-        second = null
-      }
     }
-    await writing
+    await writer.finish()
     const findings = examination.finish()
     await upload.complete()
     return findings
   } catch (error) {
-    await writing.catch(() => {})
+    // R2 may still be reading what is about to be reused, and a part that comes late would outlive its upload.
+    await writer.release()
     await claim.abandon(upload.id)
     throw error
   } finally {
-    if (second) pool.takeBack(second)
+    await writer.release()
   }
 }

@@ -66,6 +66,7 @@ export class ObjectStorage {
 export class MultipartWrite {
   readonly #upload: R2MultipartUpload
   readonly #parts: R2UploadedPart[] = []
+  #begun = 0
 
   constructor(upload: R2MultipartUpload) {
     this.#upload = upload
@@ -75,9 +76,10 @@ export class MultipartWrite {
     return this.#upload.uploadId
   }
 
-  /** Stores the next part. The bytes must stay as they are until the promise settles. */
+  /** Stores the next part, perhaps while others are on their way. The bytes must stay as they are until the promise settles. */
   async write(bytes: Uint8Array): Promise<void> {
-    this.#parts.push(await this.#upload.uploadPart(this.#parts.length + 1, bytes))
+    const number = ++this.#begun
+    this.#parts[number - 1] = await this.#upload.uploadPart(number, bytes)
   }
 
   /** Puts the object together; it can be read afterwards, and not before. */
