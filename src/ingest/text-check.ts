@@ -1,15 +1,19 @@
 import { Buffer, isUtf8 } from 'node:buffer'
 import type { TextKind } from '../core/media-type.ts'
+import { sniffBytes } from './detect-type.ts'
 
 /**
  * What kind of text bytes are, checked as they pass and however they are cut: UTF-8 without NUL (natively, at most the
- * three bytes of a cut character are kept), or another encoding, which is UTF-16 with a byte order mark, or bytes
- * without control characters, as the older code pages have it.
+ * three bytes of a cut character are kept), or another encoding. That is UTF-16 with a byte order mark, or bytes without
+ * control characters, as the older code pages have it, at the file's beginning and from the first byte on that is not
+ * UTF-8: those between are not kept, and looking at each would cost about as much as hashing it.
  */
 export class TextCheck {
   #kind: TextKind = 'utf-8'
   #isUtf16 = false
-  #isFirst = true
+  #passedBytes = 0
+  #headHasControls = false
+  /** The beginning of a character that goes on in the next piece. */
   #cut: Uint8Array = new Uint8Array(0)
 
   /** What it was so far. */
@@ -19,38 +23,52 @@ export class TextCheck {
 
   update(piece: Uint8Array): void {
     if (piece.length === 0 || this.#kind === null || this.#isUtf16) return
-    if (this.#isFirst && hasUtf16Mark(piece)) {
+    const isBeginning = this.#passedBytes === this.#cut.length
+    if (isBeginning && hasUtf16Mark(Buffer.concat([this.#cut, piece.subarray(0, 2)]))) {
       this.#isUtf16 = true
       this.#kind = 'other'
       return
     }
-    this.#isFirst = false
-    if (this.#kind === 'utf-8' && !this.#continuesUtf8(piece)) this.#kind = 'other'
     // In UTF-8 a control character is only odd; elsewhere it is the sign of something that is no text.
-    if (this.#kind === 'other' && hasControls(piece)) this.#kind = null
-    if (this.#kind === 'utf-8' && bufferOf(piece).includes(0)) this.#kind = null
+    const headBytes = Math.max(sniffBytes - this.#passedBytes, 0)
+    this.#headHasControls ||= hasControls(piece.subarray(0, headBytes))
+    this.#passedBytes += piece.length
+    if (this.#kind === 'other') {
+      if (hasControls(piece)) this.#kind = null
+      return
+    }
+    const brokenAt = this.#brokenAt(piece)
+    if (bufferOf(piece).includes(0)) this.#kind = null
+    else if (brokenAt !== null) this.#kind = this.#otherOrNone(piece.subarray(brokenAt))
   }
 
   /** The verdict at the end: a character that was begun must have been finished. */
   finish(): TextKind {
-    return this.#kind === 'utf-8' && this.#cut.length > 0 ? 'other' : this.#kind
+    return this.#kind === 'utf-8' && this.#cut.length > 0 ? this.#otherOrNone(this.#cut) : this.#kind
   }
 
-  #continuesUtf8(piece: Uint8Array): boolean {
+  /** What text is that these bytes have shown not to be UTF-8. */
+  #otherOrNone(bytes: Uint8Array): TextKind {
+    return this.#headHasControls || hasControls(bytes) ? null : 'other'
+  }
+
+  /** Where in this piece the bytes have ceased to be UTF-8; null while they have not. */
+  #brokenAt(piece: Uint8Array): number | null {
     let rest = piece
     if (this.#cut.length > 0) {
       const missing = characterBytes(this.#cut[0] as number) - this.#cut.length
       const character = Buffer.concat([this.#cut, piece.subarray(0, missing)])
       if (piece.length < missing) {
         this.#cut = character
-        return true
+        return cutAtEnd(character) === character.length ? null : 0
       }
-      if (!isUtf8(character)) return false
+      if (!isUtf8(character)) return 0
       rest = piece.subarray(missing)
     }
     const cutBytes = cutAtEnd(rest)
     this.#cut = rest.slice(rest.length - cutBytes)
-    return isUtf8(rest.subarray(0, rest.length - cutBytes))
+    if (isUtf8(rest.subarray(0, rest.length - cutBytes))) return null
+    return piece.length - rest.length + utf8Bytes(rest)
   }
 }
 
@@ -59,9 +77,28 @@ function hasUtf16Mark(bytes: Uint8Array): boolean {
   return (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
 }
 
-/** Control characters other than tab, line feed, form feed, carriage return and escape. */
+/** A bit for each of the 32: all but tab, line feed, form feed, carriage return and escape. */
+const controls = ~((1 << 9) | (1 << 10) | (1 << 12) | (1 << 13) | (1 << 27))
+
 function hasControls(bytes: Uint8Array): boolean {
-  return bytes.some((byte) => byte < 0x20 && byte !== 9 && byte !== 10 && byte !== 12 && byte !== 13 && byte !== 27)
+  // Ten times as fast as `some`.
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number
+    if (byte < 0x20 && ((controls >>> byte) & 1) === 1) return true
+  }
+  return false
+}
+
+/** How many of these bytes, which are not UTF-8 as a whole, are: up to the character that is broken, or into it. */
+function utf8Bytes(bytes: Uint8Array): number {
+  let [good, bad] = [0, bytes.length]
+  while (bad - good > 1) {
+    const middle = (good + bad) >>> 1
+    const head = bytes.subarray(0, middle)
+    if (isUtf8(head.subarray(0, middle - cutAtEnd(head)))) good = middle
+    else bad = middle
+  }
+  return good
 }
 
 function bufferOf(bytes: Uint8Array): Buffer {

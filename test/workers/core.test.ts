@@ -15,6 +15,7 @@ import { maxPartBytes, maxParts, maxStorableBytes, minPartBytes, partBytesFor } 
 import { allowsType, policySchema } from '../../src/core/policy.ts'
 import { fileStatuses, isTerminal, mayFollow, transitions } from '../../src/core/status.ts'
 import { TimedCache } from '../../src/core/timed-cache.ts'
+import { sniffBytes } from '../../src/ingest/detect-type.ts'
 import { RequestBody } from '../../src/ingest/request-body.ts'
 import { TextCheck } from '../../src/ingest/text-check.ts'
 
@@ -271,9 +272,8 @@ describe('filenames', () => {
 })
 
 describe('text', () => {
-  /** What the platform's own decoder says: valid UTF-8, without the one character that no text has. */
-  function isText(bytes: Uint8Array): boolean {
-    if (bytes.includes(0)) return false
+  /** What the platform's own decoder says. */
+  function isUtf8(bytes: Uint8Array): boolean {
     try {
       new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
       return true
@@ -282,16 +282,39 @@ describe('text', () => {
     }
   }
 
+  const isControl = (byte: number) => byte < 0x20 && ![9, 10, 12, 13, 27].includes(byte)
+
+  /** The kind of text that the bytes are as a whole. Nothing here is longer than what counts as a file's beginning. */
+  function kindOf(bytes: Buffer): TextKind {
+    if (['fffe', 'feff'].includes(bytes.subarray(0, 2).toString('hex'))) return 'other'
+    if (bytes.includes(0)) return null
+    if (isUtf8(bytes)) return 'utf-8'
+    return bytes.some(isControl) ? null : 'other'
+  }
+
+  /** What a check says after each piece, and at the end. */
+  function checked(pieces: readonly Uint8Array[]): { kinds: Map<number, TextKind>; verdict: TextKind } {
+    const check = new TextCheck()
+    const kinds = new Map<number, TextKind>()
+    let passed = 0
+    for (const piece of pieces) {
+      check.update(piece)
+      passed += piece.length
+      kinds.set(passed, check.kind)
+    }
+    return { kinds, verdict: check.finish() }
+  }
+
+  const hex = (...bytes: string[]) => bytes.map((text) => Buffer.from(text, 'hex'))
   const piece = fc.oneof(
     {
       weight: 6,
-      arbitrary: fc.string({ unit: 'binary', maxLength: 6 }).map((text) => Buffer.from(text.replace(/\0/g, 'x'))),
+      arbitrary: fc.string({ unit: 'binary', maxLength: 6 }).map((text) => Buffer.from(text.replace(/\p{Cc}/gu, '\n'))),
     },
     {
       weight: 1,
       arbitrary: fc.constantFrom(
-        ...[
-          '00',
+        ...hex(
           '80',
           'c0',
           'c0af',
@@ -305,33 +328,68 @@ describe('text', () => {
           'f4908080',
           'f8888080',
           'ff',
-        ].map((hex) => Buffer.from(hex, 'hex')),
+        ),
+        ...hex('00', '01', '1f', '7f', 'fe', 'fffe', 'feff', '4772fcdf65'),
       ),
     },
     { weight: 1, arbitrary: fc.uint8Array({ maxLength: 5 }).map((bytes) => Buffer.from(bytes)) },
   )
+  const bytes = fc.array(piece, { maxLength: 12 }).map((pieces) => Buffer.concat(pieces))
+  /** The lengths of the pieces, over and over. */
+  const cuts = fc.array(fc.nat(7), { minLength: 1, maxLength: 10 }).filter((lengths) => lengths.some(Boolean))
 
-  test('is what TextDecoder takes, however the bytes are cut', () => {
+  function cutUp(whole: Buffer, lengths: readonly number[]): Buffer[] {
+    const pieces: Buffer[] = []
+    for (let at = 0, turn = 0; at < whole.length; turn++) {
+      const next = whole.subarray(at, at + (lengths[turn % lengths.length] as number))
+      pieces.push(next)
+      at += next.length
+    }
+    return pieces
+  }
+
+  test('is UTF-8 where TextDecoder takes it, and another encoding where no control character speaks against it', () => {
     fc.assert(
-      fc.property(
-        fc.array(piece, { maxLength: 12 }),
-        fc.array(fc.nat(7), { minLength: 1, maxLength: 10 }),
-        (pieces, cuts) => {
-          const bytes = Buffer.concat(pieces)
-          const check = new TextCheck()
-          for (let at = 0, turn = 0; at < bytes.length; turn++) {
-            const end = at + (cuts[turn % cuts.length] || (turn % cuts.length === 0 ? 1 : 0))
-            check.update(bytes.subarray(at, end))
-            // It may know too little to refuse yet, but it never refuses what is text.
-            if (isText(bytes)) expect(check.kind).toBe('utf-8')
-            at = end
-          }
-          expect(check.finish() === 'utf-8').toBe(isText(bytes))
-        },
-      ),
+      fc.property(bytes, (whole) => {
+        expect(checked([whole]).verdict).toBe(kindOf(whole))
+      }),
       { numRuns: 20_000 },
     )
   }, 30_000)
+
+  test('is the same however the bytes are cut, at the end and at every point before it', () => {
+    fc.assert(
+      fc.property(bytes, cuts, (whole, lengths) => {
+        const { kinds, verdict } = checked(cutUp(whole, lengths))
+        expect(verdict).toBe(checked([whole]).verdict)
+        for (const [passed, kind] of kinds) {
+          expect(kind).toBe(checked([whole.subarray(0, passed)]).kinds.get(passed))
+          // It may know too little to refuse yet, but it never refuses what goes on as text.
+          if (verdict === 'utf-8') expect(kind).toBe('utf-8')
+        }
+      }),
+      { numRuns: 20_000 },
+    )
+  }, 30_000)
+
+  test('in another encoding may have controls only where it is UTF-8 and far behind the beginning', () => {
+    const long = Buffer.alloc(sniffBytes, 'a long text in ASCII ')
+    const control = Buffer.of(1)
+    const latin = Buffer.from('Gr\xfc\xdfe', 'latin1')
+    const cases: [Buffer[], TextKind][] = [
+      [[long, control, latin], 'other'],
+      [[long, latin, control], null],
+      [[control, long, latin], null],
+      [[long.subarray(1), control, latin], null],
+      [[long, control], 'utf-8'],
+    ]
+    for (const [parts, kind] of cases) {
+      const whole = Buffer.concat(parts)
+      for (const length of [whole.length, 1, 4096, sniffBytes]) {
+        expect(checked(cutUp(whole, [length])).verdict).toBe(kind)
+      }
+    }
+  })
 })
 
 describe('part sizes', () => {
