@@ -14,6 +14,8 @@ export interface UploadedFile {
   readonly declaredType: string | null
   /** What it is. */
   readonly type: string
+  /** In what encoding it is, as far as its bytes can show: all of them are valid UTF-8. Null where they are not. */
+  readonly charset: 'utf-8' | null
   readonly size: number
   /** Hexadecimal; empty while `uploading`. */
   readonly sha256: string

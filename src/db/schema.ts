@@ -94,6 +94,8 @@ export const uploadedFiles = sqliteTable(
     filename: text().notNull(),
     declaredType: text('declared_type'),
     type: text().notNull(),
+    /** Null for what is not UTF-8 from its first byte to its last. */
+    charset: text({ enum: ['utf-8'] }),
     /** While `uploading`: the declared length, which is reserved against the quota. */
     size: integer().notNull(),
     sha256: text().notNull(),

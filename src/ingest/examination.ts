@@ -19,6 +19,8 @@ export interface Expectations {
 /** What a file turned out to be. */
 export interface Findings {
   type: string
+  /** Set when all of its bytes are text in UTF-8. */
+  charset: 'utf-8' | null
   size: number
   sha256: Uint8Array
 }
@@ -59,7 +61,8 @@ export class Examination {
 
   /** The last word, after the last byte: the type again (text may have ended being text) and the digests. */
   finish(): Findings {
-    const type = this.#judgeType(this.#text.finish())
+    const text = this.#text.finish()
+    const type = this.#judgeType(text)
     const digests = new Map([...this.#hashes].map(([algorithm, hash]) => [algorithm, new Uint8Array(hash.digest())]))
     for (const [algorithm, expected] of this.#expected.digests) {
       if (!equalBytes(expected, digests.get(algorithm) as Uint8Array)) {
@@ -74,6 +77,7 @@ export class Examination {
     }
     return {
       type,
+      charset: text === 'utf-8' ? text : null,
       size: this.#size,
       sha256: digests.get('sha-256') as Uint8Array,
     }

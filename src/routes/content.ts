@@ -80,7 +80,8 @@ contentRoutes.openapi(content, async (c) => {
 function contentHeaders(file: UploadedFile, etag: string, isPublic: boolean): Record<string, string> {
   const inline = isSafeInline(file.type)
   return {
-    'Content-Type': file.type === 'text/plain' ? 'text/plain; charset=utf-8' : file.type,
+    // A charset that is not known is better not named: a browser then looks for itself.
+    'Content-Type': file.type === 'text/plain' && file.charset ? `text/plain; charset=${file.charset}` : file.type,
     'Content-Disposition': contentDisposition(file.filename, {
       type: inline ? 'inline' : 'attachment',
     }),

@@ -32,6 +32,10 @@ afterAll(jobsDone, 30_000)
 
 const asAdmin = { key: adminToken }
 
+/** Text of more than one part, in UTF-8 and with a single byte at its end that is not. */
+const largeText = Buffer.from('A long text, für später.\n'.repeat(200_000))
+const largeLatinText = Buffer.concat([largeText, Buffer.of(0xfc)])
+
 describe('content', () => {
   const bytes = noise(1000)
   let domain: TestDomain
@@ -137,6 +141,12 @@ describe('content', () => {
     ['MP4', samples.mp4, 'video/mp4', 'inline', 'video/mp4'],
     ['text', samples.text, 'text/plain', 'inline', 'text/plain; charset=utf-8'],
     ['HTML that says it is text', samples.html, 'text/plain', 'inline', 'text/plain; charset=utf-8'],
+    ['nothing, as text', '', 'text/plain', 'inline', 'text/plain; charset=utf-8'],
+    ['text in windows-1252', samples.windows1252, 'text/plain', 'inline', 'text/plain'],
+    ['text in UTF-16', Buffer.from('\ufeffGrüße', 'utf16le'), 'text/plain', 'inline', 'text/plain'],
+    ['text whose last letter is cut', samples.text.subarray(0, -4), 'text/plain', 'inline', 'text/plain'],
+    ['a large text in UTF-8', largeText, 'text/plain', 'inline', 'text/plain; charset=utf-8'],
+    ['a large text in windows-1252', largeLatinText, 'text/plain', 'inline', 'text/plain'],
   ])('of the type %s is shown or saved', async (_name, content, declared, disposition, type) => {
     const { id } = await completeUpload(domain, content, 'file.x', { headers: { 'content-type': declared } })
     const { headers } = await call('GET', `${domain.origin}/v1/uploads/${id}/content`)

@@ -364,6 +364,7 @@ function fileToCommit(id: string, domain: TestDomain): FileToCommit {
     filename: 'a',
     declaredType: null,
     type: 'text/plain',
+    charset: null,
     size: 3,
     sha256: '',
     metadata: {},

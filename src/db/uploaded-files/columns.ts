@@ -9,6 +9,7 @@ export const fileColumns = {
   filename: uploadedFiles.filename,
   declaredType: uploadedFiles.declaredType,
   type: uploadedFiles.type,
+  charset: uploadedFiles.charset,
   size: uploadedFiles.size,
   sha256: uploadedFiles.sha256,
   status: uploadedFiles.status,

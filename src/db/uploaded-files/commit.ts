@@ -19,6 +19,7 @@ export interface FileToCommit {
   filename: string
   declaredType: string | null
   type: string
+  charset: UploadedFile['charset']
   size: number
   sha256: string
   metadata: Metadata
@@ -41,6 +42,7 @@ const rowKeys: readonly (keyof NewRow)[] = [
   'filename',
   'declaredType',
   'type',
+  'charset',
   'size',
   'sha256',
   'metadata',
@@ -178,6 +180,7 @@ function settleClaim(db: Database, file: FileToCommit, now: number) {
       status: transitions.commit.to,
       r2UploadId: null,
       type: file.type,
+      charset: file.charset,
       size: file.size,
       sha256: file.sha256,
       metadata: file.metadata,

@@ -68,6 +68,7 @@ export class Intake implements Reception {
       filename,
       declaredType: announced.declaredType,
       type: announced.declaredType ?? 'application/octet-stream',
+      charset: null,
       size: announced.declaredBytes ?? 0,
       sha256: '',
       metadata: {},

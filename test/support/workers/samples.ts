@@ -4,6 +4,8 @@ import { crc32, deflateSync } from 'node:zlib'
 /** Small files that are what they say, made here so that a reader sees what is in them. */
 
 export const text = Buffer.from('Freight rates for May: Grüße aus Łódź, 日本 and 🚢.\n')
+/** A euro sign and umlauts as older programs of Windows write them: no UTF-8. */
+export const windows1252 = Buffer.from('box;f\xfcr;price\r\n1;K\xf6ln;20 \x80\r\n', 'latin1')
 export const html = Buffer.from('<!DOCTYPE html><html><body><script>alert(1)</script></body></html>')
 export const svg = Buffer.from(
   '<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"><script>alert(1)</script></svg>\n',
