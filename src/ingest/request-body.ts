@@ -87,6 +87,8 @@ export class RequestBody implements ByteReader {
     this.#readBytes += result.value?.byteLength ?? 0
     if (result.done) this.#end()
     if (this.#silent) throw tooSlow()
+    // A Worker in front that hands on a body which breaks off ends it here as if it were whole; only the length tells.
+    if (result.done && this.#readBytes < (this.declaredBytes ?? 0)) throw incomplete()
     if (this.#readBytes > this.#limitBytes) throw this.#refuseTooMany(this.#limitBytes, this.#readBytes)
     return result
   }
@@ -123,11 +125,7 @@ export class RequestBody implements ByteReader {
       this.#end()
       // Cancelling a stream rejects the read that waits for it.
       if (this.#silent) throw tooSlow()
-      throw new Refusal(
-        'body-incomplete',
-        'The connection broke off before the whole body had arrived; nothing of it was kept.',
-        { cause },
-      )
+      throw incomplete(cause)
     }
   }
 
@@ -164,6 +162,11 @@ function tooLarge(limit: number, value: number): Refusal {
       facts: { limit, value },
     },
   )
+}
+
+function incomplete(cause?: unknown): Refusal {
+  const message = 'The connection broke off before the whole body had arrived; nothing of it was kept.'
+  return new Refusal('body-incomplete', message, { cause })
 }
 
 function tooSlow(): Refusal {
