@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startBareWorker } from '../support/e2e/bare-worker.ts'
 import { boundary, formBody, multipartType, noise, randomFrom } from '../support/e2e/bodies.ts'
-import { type Ending, inParallel, sendAndCut } from '../support/e2e/cuts.ts'
+import { type BodyKind, type Ending, inParallel, sendAndCut } from '../support/e2e/cuts.ts'
 import { expectStatus, holdings, makeDomain, nothingHeld, type TestDomain } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import type { LocalWorker } from '../support/e2e/local-worker.ts'
@@ -9,6 +9,8 @@ import { RawConnection } from '../support/e2e/raw-connection.ts'
 
 const isFull = process.env.STEVEDORE_TEST_FULL === '1'
 const randomCuts = isFull ? 200 : 25
+/** How many points of a small body are cut; in the full run it is cut at every one. */
+const smallCuts = isFull ? Number.POSITIVE_INFINITY : 30
 const seed = Number(process.env.STEVEDORE_TEST_SEED ?? 20_261_122)
 
 const mebibyte = 1024 * 1024
@@ -22,6 +24,13 @@ const body = formBody([
 ])
 const largeFileAt = body.indexOf('filename="second.bin"')
 const largeContentAt = body.indexOf('\r\n\r\n', largeFileAt) + 4
+
+const smallForm = formBody([
+  { name: 'metadata', content: '{"batch":"7"}' },
+  { name: 'first', filename: 'a.txt', type: 'text/plain', content: 'one\r\n' },
+  { name: 'second', filename: 'b.bin', content: 'two' },
+])
+const smallFile = Buffer.from('One file, from its first byte to its last.\n')
 
 let worker: LocalWorker
 
@@ -174,6 +183,45 @@ describe(`connections that are cut at ${randomCuts} random points (seed ${seed})
     expect(undone.length).toBeGreaterThan(randomCuts / 4)
   })
 })
+
+describe(`a small body that is cut at ${isFull ? 'every point' : `${smallCuts} points (seed ${seed})`}`, () => {
+  const bodies: [BodyKind, Buffer][] = [
+    ['form', smallForm],
+    ['chunked form', smallForm],
+    ['file', smallFile],
+  ]
+
+  it.each(bodies)('leaves nothing behind: a %s', { timeout: 300_000 }, async (as, body) => {
+    const domain = await makeDomain(worker)
+    const cuts = pointsOf(body).flatMap((sentBytes) =>
+      (['FIN', 'RST'] as const).map((ending) => ({ domain, body, as, sentBytes, ending })),
+    )
+    const answered: string[] = []
+    await inParallel(cuts, 3, async (cut) => {
+      const status = await sendAndCut(worker, cut)
+      // Either there is nobody left to answer, or it is a refusal.
+      if (status !== undefined && status !== 400) answered.push(`${status} after ${cut.sentBytes} bytes, ${cut.ending}`)
+    })
+    expect(answered).toEqual([])
+    await expectNothingLeft(domain)
+    expect(uploadsOf(domain)).toEqual([])
+    // Files of one `put` have no row before their commit, so of all these only the last upload ever had one.
+    const { results } = await worker.env.DB.prepare('SELECT filename FROM uploaded_files WHERE domain_id = ?')
+      .bind(domain.id)
+      .all()
+    expect(results).toHaveLength(1)
+  })
+})
+
+/** Points of a body, in no order: all of them, or some that depend on the seed alone. */
+function pointsOf(body: Buffer): number[] {
+  const random = randomFrom(seed)
+  const points = Array.from(body, (_, point) => ({ point, rank: random() }))
+  return points
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, smallCuts)
+    .map(({ point }) => point)
+}
 
 it('is no failure of the Worker', () => {
   expect(worker.logged('request-failed')).toEqual([])

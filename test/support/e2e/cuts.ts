@@ -6,10 +6,15 @@ import { RawConnection } from './raw-connection.ts'
 /** How a connection ends before its time: in order, with everything before it delivered, or at once. */
 export type Ending = 'FIN' | 'RST'
 
+/** A chunked form is cut within its only chunk. */
+export type BodyKind = 'form' | 'chunked form' | 'file'
+
 /** A request that is sent up to a point, and no further. */
 export interface Cut {
   domain: TestDomain
   body: Buffer
+  /** How the body is sent: a form with its length unless this says otherwise. */
+  as?: BodyKind
   /** How many bytes of the body are sent. */
   sentBytes: number
   ending: Ending
@@ -18,20 +23,23 @@ export interface Cut {
 }
 
 /**
- * Sends a form up to a point and cuts the connection. After a FIN it waits for an answer or the connection's end, and
+ * Sends an upload up to a point and cuts the connection. After a FIN it waits for an answer or the connection's end, and
  * gives the answer's status, which may be that of the development server's own proxy. After a RST nobody hears anything.
  */
 export async function sendAndCut(
   worker: LocalWorker,
-  { domain, body, sentBytes, ending, until }: Cut,
+  { domain, body, as = 'form', sentBytes, ending, until }: Cut,
 ): Promise<number | undefined> {
   const connection = await RawConnection.open(worker.port)
   try {
-    await connection.sendHead('POST', '/v1/uploads', {
+    const [method, target] = as === 'file' ? ['PUT', '/v1/uploads/cut.txt'] : ['POST', '/v1/uploads']
+    const isChunked = as === 'chunked form'
+    await connection.sendHead(method, target, {
       Host: domain.host,
-      'Content-Type': multipartType,
-      'Content-Length': body.length,
+      'Content-Type': as === 'file' ? 'text/plain' : multipartType,
+      ...(isChunked ? { 'Transfer-Encoding': 'chunked' } : { 'Content-Length': body.length }),
     })
+    if (isChunked) await connection.send(`${body.length.toString(16)}\r\n`)
     await connection.send(body.subarray(0, sentBytes))
     await until?.()
     if (ending === 'RST') {
