@@ -2,7 +2,16 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
 import { BufferPool } from '../../src/ingest/buffer-pool.ts'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
-import { expectStatus, makeDomain, putFile, type Send, type TestDomain } from '../support/workers/client.ts'
+import {
+  expectProblem,
+  expectStatus,
+  heldExactly,
+  holdings,
+  makeDomain,
+  putFile,
+  type Send,
+  type TestDomain,
+} from '../support/workers/client.ts'
 import { appWith, HeldQueue, overriding } from '../support/workers/faults.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -77,14 +86,16 @@ async function expectStored(domain: TestDomain, sent: Uint8Array, answering: Ret
   expect(sha256(new Uint8Array((await object?.arrayBuffer()) ?? []))).toBe(sha256(sent))
 }
 
-describe('a buffer is not used again while R2 may still read it:', () => {
-  const put = (domain: TestDomain, send: Send, bytes: Uint8Array, body: ReadableStream) =>
-    putFile(domain.origin, 'a.bin', body, { send, headers: { 'content-length': String(bytes.length) } })
-  /** A pool with room for so many large buffers and not one more. */
-  const poolOf = (buffers: number) => new BufferPool(buffers * partBytes + keptBytes + mebibyte)
-  const appOn = (pool: BufferPool, hold: () => Promise<unknown>) =>
-    appWith({ env: { BUCKET: lateBucket(hold) }, deps: () => ({ queue: new HeldQueue(), pool }) })
+/** A pool with room for so many large buffers and not one more. */
+const poolOf = (buffers: number) => new BufferPool(buffers * partBytes + keptBytes + mebibyte)
 
+const appOn = (pool: BufferPool, hold: () => Promise<unknown>) =>
+  appWith({ env: { BUCKET: lateBucket(hold) }, deps: () => ({ queue: new HeldQueue(), pool }) })
+
+const put = (domain: TestDomain, send: Send, bytes: Uint8Array, body: ReadableStream) =>
+  putFile(domain.origin, 'a.bin', body, { send, headers: { 'content-length': String(bytes.length) } })
+
+describe('a buffer is not used again while R2 may still read it:', () => {
   test.each([
     ['two take turns', 2],
     ['one serves alone', 1],
@@ -136,4 +147,30 @@ describe('a buffer is not used again while R2 may still read it:', () => {
     await expectStored(domain, second, put(domain, send, second, secondBody.stream))
     await storing
   })
+})
+
+test('of many uploads at once each is stored or told to come back, and the pool has all its memory again', async () => {
+  const domain = await makeDomain()
+  const bodies = new Bodies()
+  const pool = poolOf(3)
+  const { promise: oneIsRefused, resolve: onAnswer } = Promise.withResolvers<void>()
+  // Nobody who has a buffer gets on before somebody who waits for one has been sent away.
+  const send = appOn(pool, () => oneIsRefused)
+  const content = noise(partBytes + pieceBytes)
+  const sending = Array.from({ length: 24 }, () =>
+    put(domain, send, content, bodies.of(content).stream).finally(() => onAnswer()),
+  )
+  await vi.waitUntil(() => pool.isContended, { timeout: 30_000 })
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 11_000 })
+  const answers = await Promise.all(sending).finally(() => vi.useRealTimers())
+
+  const accepted = answers.filter((answer) => answer.status === 202)
+  const refused = answers.filter((answer) => answer.status !== 202)
+  expect([accepted.length > 0, refused.length > 0]).toEqual([true, true])
+  for (const answer of refused) {
+    expectProblem(answer, 503, 'busy')
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+  }
+  expect(await holdings(domain)).toEqual(heldExactly(...accepted.map(() => content.length)))
+  expect(pool.freeBytes).toBe(poolOf(3).freeBytes)
 })
