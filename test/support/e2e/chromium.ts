@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { chromium, type Page } from 'playwright-core'
-import type { RefusalClient } from './refusal-clients.ts'
+import type { RefusalClient, SeenAnswer } from './refusal-clients.ts'
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
@@ -42,18 +42,19 @@ async function sendAgainAndAgain(request: {
   target: string
   headers: Record<string, string>
   times: number
-}): Promise<{ status: number; code: string }[]> {
+}): Promise<SeenAnswer[]> {
   // biome-ignore lint/suspicious/noExplicitAny: the types in reach are those of the Workers runtime, not of a page
   const { document, location } = globalThis as any
   const body = document.querySelector('input').files[0]
-  const answers: { status: number; code: string }[] = []
+  const { method, headers } = request
+  const answers: SeenAnswer[] = []
   while (answers.length < request.times) {
-    const answer = await fetch(location.origin + request.target, {
-      method: request.method,
-      headers: request.headers,
-      body,
-    })
-    answers.push({ status: answer.status, code: ((await answer.json()) as { code: string }).code })
+    try {
+      const answer = await fetch(location.origin + request.target, { method, headers, body })
+      answers.push({ status: answer.status, code: ((await answer.json()) as { code: string }).code })
+    } catch (error) {
+      answers.push({ broken: String(error) })
+    }
   }
   return answers
 }

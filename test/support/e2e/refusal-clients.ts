@@ -15,16 +15,12 @@ export interface DoomedRequest {
   chunked: boolean
 }
 
-/** What a client saw of the answer. */
-export interface SeenAnswer {
-  status: number
-  /** The code of the problem document. */
-  code: string
-}
+/** What a client saw: an answer with the code of its problem document, or a connection that broke. */
+export type SeenAnswer = { status: number; code: string } | { broken: string }
 
 /**
- * A kind of client. It sends the same request a number of times, one after the other, and gives every answer as its
- * user would see it. It throws when one of them is not an answer but a broken connection.
+ * A kind of client. It sends the same request a number of times, one after the other, and gives for each what its user
+ * would see.
  */
 export interface RefusalClient {
   name: string
@@ -87,6 +83,6 @@ export const refusalClients: readonly RefusalClient[] = [curlClient, nodeHttpCli
 
 async function oneByOne(times: number, send: () => Promise<SeenAnswer>): Promise<SeenAnswer[]> {
   const answers: SeenAnswer[] = []
-  while (answers.length < times) answers.push(await send())
+  while (answers.length < times) answers.push(await send().catch((error) => ({ broken: String(error) })))
   return answers
 }
