@@ -16,6 +16,7 @@ import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qs
 import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
 import { noteDeadJob, runJob } from './services/run-job.ts'
+import type { SigningSecrets } from './services/tokens/signed-token.ts'
 import { ObjectStorage } from './storage/object-storage.ts'
 
 /** How long an isolate may go on with what it knows of a domain or a key. */
@@ -51,6 +52,7 @@ export interface Deps {
   callbacks: CallbackGuard | null
   directory: DomainDirectory
   keyCache: TimedCache<ApiKey>
+  signingSecrets: SigningSecrets
   pool: BufferPool
   steps: Readonly<Record<StepName, Step>>
   now(): number
@@ -87,6 +89,7 @@ function buildAdapters(env: Env): Omit<DepsWithoutQueue, 'defer'> {
     callbacks: buildCallbacks(env),
     directory: new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now }),
     keyCache,
+    signingSecrets: { current: env.SIGNING_SECRET, previous: env.SIGNING_SECRET_PREVIOUS },
     pool,
     steps,
     now,

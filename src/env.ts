@@ -8,6 +8,12 @@ const secret = z.string().min(1)
 /** What `npm run dev` uses as the administrator's token; it is refused everywhere else. */
 const developmentAdminToken = 'dev-admin-token'
 
+/** What tokens are signed with in development when nothing else is set; it is refused everywhere else. */
+const developmentSigningSecret = 'dev-signing-secret-for-this-machine-only'
+
+/** HS256 asks for a key of at least 256 bits (RFC 7518 §3.2). */
+const signingSecret = z.string().min(32)
+
 /** Everything the Worker is given from outside. `docs/configuration.md` describes each for operators. */
 const envSchema = z
   .object({
@@ -28,6 +34,10 @@ const envSchema = z
     }),
     /** The administrator's bearer token. Without it nobody is administrator. */
     ADMIN_TOKEN: z.string().min(12).optional(),
+    /** Signs upload tokens, read tokens and download links. Without it none is made. */
+    SIGNING_SECRET: signingSecret.optional(),
+    /** What `SIGNING_SECRET` was before: what it has signed stays good. */
+    SIGNING_SECRET_PREVIOUS: signingSecret.optional(),
     /** The origin at which QStash reaches this deployment. */
     CALLBACK_URL: z.url({ protocol: /^https?$/ }).optional(),
     QSTASH_TOKEN: secret.optional(),
@@ -42,6 +52,10 @@ const envSchema = z
     const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
     if (env.MODE === 'production' && env.ADMIN_TOKEN === developmentAdminToken)
       refuse('ADMIN_TOKEN', 'is the one for development')
+    for (const name of ['SIGNING_SECRET', 'SIGNING_SECRET_PREVIOUS'] as const) {
+      if (env.MODE === 'production' && env[name] === developmentSigningSecret)
+        refuse(name, 'is the one for development')
+    }
     if (env.MODE === 'production' && env.CLOCK_OFFSET_SECONDS > 0) refuse('CLOCK_OFFSET_SECONDS', 'is for development')
     if (env.QSTASH_TOKEN) {
       for (const name of ['CALLBACK_URL', 'QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY'] as const) {
@@ -51,6 +65,9 @@ const envSchema = z
       if (!env.UPSTASH_REDIS_REST_TOKEN) refuse('UPSTASH_REDIS_REST_TOKEN', 'is needed with UPSTASH_REDIS_REST_URL')
     } else if (!env.JOBS) refuse('JOBS', 'or QSTASH_TOKEN or UPSTASH_REDIS_REST_URL is needed: there is no queue')
   })
+  .transform((env) =>
+    env.MODE === 'development' ? { ...env, SIGNING_SECRET: env.SIGNING_SECRET ?? developmentSigningSecret } : env,
+  )
 
 export type Env = z.infer<typeof envSchema>
 

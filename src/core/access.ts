@@ -1,5 +1,6 @@
 import type { Domain } from './domain.ts'
 import { Refusal } from './errors.ts'
+import type { UploadToken } from './upload-token.ts'
 
 /** The scopes of an API key. */
 export const scopes = ['upload', 'read', 'delete', 'manage'] as const
@@ -14,45 +15,82 @@ export type Credential =
       readonly keyId: string
       readonly domainId: string
       readonly scopes: readonly Scope[]
+      /** Milliseconds since 1970; null for one that never ends. What it signs ends with it. */
+      readonly expiresAt: number | null
+    }
+  | ({ readonly kind: 'upload-token' } & UploadToken)
+  | {
+      /** Reads one file. */
+      readonly kind: 'read-token'
+      readonly domainId: string
+      readonly fileId: string
+      /** Null: a token for the whole file. Else a download link, for its content alone, with a name to save it under. */
+      readonly link: { readonly filename: string | null } | null
     }
 
 /** What a request is about to do in a domain, and the scope a key needs for it. */
 const neededScope = {
   upload: 'upload',
   read: 'read',
+  'read-content': 'read',
   list: 'read',
   reprocess: 'upload',
   delete: 'delete',
+  'make-upload-token': 'upload',
+  'make-link': 'read',
 } as const satisfies Record<string, Scope>
 export type Action = keyof typeof neededScope
 
 /**
- * Throws unless `credential` may do this in `domain`, and the domain does it at all: a suspended one takes no uploads. A key of another domain is answered like a key that does not
+ * Throws unless `credential` may do this in `domain`, to the file with `fileId` where it concerns one, and the domain
+ * does it at all: a suspended one takes no uploads. A credential of another domain is answered like one that does not
  * exist. Listing is never public: whoever may read a file knows its id, which can't be guessed.
  */
-export function requireAccess(credential: Credential, action: Action, domain: Domain): void {
-  requireCredential(credential, action, domain)
-  if (action === 'upload' && domain.suspendedAt !== null) {
+export function requireAccess(
+  credential: Credential,
+  action: Action,
+  domain: Domain,
+  fileId: string | null = null,
+): void {
+  requireCredential(credential, action, domain, fileId)
+  if ((action === 'upload' || action === 'make-upload-token') && domain.suspendedAt !== null) {
     throw new Refusal('domain-suspended', `The domain "${domain.slug}" takes no uploads at present. Ask its operator.`)
   }
 }
 
-function requireCredential(credential: Credential, action: Action, domain: Domain): void {
+/** The upload token that a request was sent with, if that is what it was sent with. */
+export function uploadTokenOf(credential: Credential): UploadToken | null {
+  return credential.kind === 'upload-token' ? credential : null
+}
+
+function requireCredential(credential: Credential, action: Action, domain: Domain, fileId: string | null): void {
   if (credential.kind === 'administrator') return
-  if (credential.kind === 'key' && credential.domainId !== domain.id) throw unknownCredential()
+  if (credential.kind !== 'anonymous' && credential.domainId !== domain.id) throw unknownCredential()
   if (isOpen(action, domain)) return
-  if (credential.kind === 'anonymous') {
-    throw new Refusal(
-      'credential-required',
-      `The domain "${domain.slug}" does not allow this without a credential. Send one as "Authorization: Bearer …".`,
-    )
+  switch (credential.kind) {
+    case 'anonymous':
+      throw new Refusal(
+        'credential-required',
+        `The domain "${domain.slug}" does not allow this without a credential. Send one as "Authorization: Bearer …".`,
+      )
+    case 'key':
+      requireScope(credential.scopes, neededScope[action])
+      return
+    case 'upload-token':
+      if (action === 'upload') return
+      throw new Refusal('forbidden', 'An upload token is good for uploads, and for nothing else.')
+    case 'read-token':
+      if (credential.fileId !== fileId) throw new Refusal('forbidden', 'This token reads one upload, and no other.')
+      if (action === 'read-content' || (action === 'read' && !credential.link)) return
+      throw new Refusal('forbidden', 'This token reads, and a download link reads the content alone.')
   }
-  const scope = neededScope[action]
-  if (!credential.scopes.includes(scope)) {
-    throw new Refusal('forbidden', `This key lacks the scope "${scope}", which this request needs.`, {
-      facts: { scope },
-    })
-  }
+}
+
+function requireScope(scopes: readonly Scope[], scope: Scope): void {
+  if (scopes.includes(scope)) return
+  throw new Refusal('forbidden', `This key lacks the scope "${scope}", which this request needs.`, {
+    facts: { scope },
+  })
 }
 
 /** The answer to a credential that nobody issued, that has ended, or that belongs to another domain. */
@@ -62,5 +100,5 @@ export function unknownCredential(): Refusal {
 
 function isOpen(action: Action, domain: Domain): boolean {
   if (action === 'upload') return domain.policy.anonymousUpload
-  return action === 'read' && domain.policy.publicRead
+  return (action === 'read' || action === 'read-content') && domain.policy.publicRead
 }

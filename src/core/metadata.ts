@@ -62,4 +62,21 @@ function wrongness({ format, maxLength, values }: MetadataRule, value: string): 
   if (format === 'text') return null
   const { schema, message } = formats[format]
   return schema.safeParse(value).success ? null : message
+/**
+ * What a client sends together with what was fixed for it. Throws `metadata-invalid` when it sends another value for a
+ * fixed key, as a signed POST to an object store is refused for a field that differs from its policy, or when the two
+ * are too large together.
+ */
+export function withFixedMetadata(sent: Metadata, fixed: Metadata): Metadata {
+  const contradicted = Object.keys(fixed).find((key) => Object.hasOwn(sent, key) && sent[key] !== fixed[key])
+  if (contradicted !== undefined) {
+    throw new Refusal(
+      'metadata-invalid',
+      `The upload token fixes the metadata ${JSON.stringify(contradicted)} to another value. Leave it out.`,
+      { facts: { key: contradicted } },
+    )
+  }
+  const result = metadataSchema.safeParse({ ...sent, ...fixed })
+  if (result.success) return result.data
+  throw new Refusal('metadata-invalid', 'The metadata and what the upload token adds to it are larger than 2 KB.')
 }

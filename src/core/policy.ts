@@ -4,7 +4,8 @@ import { maxStorableBytes } from './part-size.ts'
 
 const mebibyte = 1024 * 1024
 
-const typePattern = z
+/** A media type, or a group of them such as `image/*`. */
+export const typePattern = z
   .string()
   .toLowerCase()
   .regex(
@@ -111,18 +112,28 @@ export const policySchema = z.strictObject({
   steps: z.array(z.enum(stepNames)).max(20).default(['inspect']).describe('The processing steps, in their order.'),
 })
 
-export type Policy = z.infer<typeof policySchema>
+/** A domain's policy as one request meets it. */
+export type Policy = z.infer<typeof policySchema> & {
+  /** Set by an upload token: the type has to be allowed here as well. Never stored. */
+  readonly withinTypes?: readonly string[]
+}
 
 /**
  * Whether the policy takes a file of this media type (lower case, without parameters). A type that only the client's
  * word speaks for has to be listed as itself: it is no member of a group such as `image/*`.
  */
 export function allowsType(policy: Policy, { type, isConfirmed }: { type: string; isConfirmed: boolean }): boolean {
+  const isAmong = (patterns: readonly string[]) =>
+    patterns.some((pattern) =>
+      isConfirmed || !pattern.endsWith('/*') || pattern === '*/*' ? matchesType(pattern, type) : false,
+    )
   const isDenied = policy.deniedTypes.some((pattern) => matchesType(pattern, type))
-  const isAllowed = policy.allowedTypes.some((pattern) =>
-    isConfirmed || !pattern.endsWith('/*') || pattern === '*/*' ? matchesType(pattern, type) : false,
-  )
-  return isAllowed && !isDenied
+  return isAmong(policy.allowedTypes) && (!policy.withinTypes || isAmong(policy.withinTypes)) && !isDenied
+}
+
+/** The first of these patterns that reaches beyond what the policy allows; undefined when each lies within it. */
+export function firstWiderType(policy: Policy, patterns: readonly string[]): string | undefined {
+  return patterns.find((wanted) => !policy.allowedTypes.some((allowed) => matchesType(allowed, wanted)))
 }
 
 /** Whether the policy takes a file of this name. */

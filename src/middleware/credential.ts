@@ -1,21 +1,35 @@
 import { createMiddleware } from 'hono/factory'
-import type { AppEnv } from '../context.ts'
+import type { AppContext, AppEnv } from '../context.ts'
 import { Refusal } from '../core/errors.ts'
 import { authenticate } from '../services/authenticate.ts'
 
 /** Says who sent the request. A credential that nobody issued is refused here, whatever it was sent for. */
 export function credential() {
   return createMiddleware<AppEnv>(async function credential(c, next) {
-    const { env, databaseFor, keyCache, now } = c.get('deps')
+    const { env, databaseFor, keyCache, signingSecrets, now } = c.get('deps')
     const parts = {
       adminToken: env.ADMIN_TOKEN,
+      signingSecrets,
       databaseFor,
       cache: keyCache,
       now,
     }
-    c.set('credential', await authenticate(parts, c.req.header('authorization')))
+    const presented = { authorization: c.req.header('authorization'), queryToken: queryToken(c) }
+    c.set('credential', await authenticate(parts, presented))
     await next()
   })
+}
+
+/**
+ * The query parameter `token` where it is a credential: where one upload is read, since neither an <img> nor an
+ * EventSource can send a header. Elsewhere it means nothing. An answer to such an address never hands it on as a referrer.
+ */
+function queryToken(c: AppContext): string | undefined {
+  const token = c.req.query('token')
+  if (token === undefined) return undefined
+  c.header('Referrer-Policy', 'no-referrer')
+  const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
+  return isRead && c.req.path.startsWith('/v1/uploads/') ? token : undefined
 }
 
 /** Lets only the administrator pass, and only on the apex host: on a domain's own host there is no administration. */

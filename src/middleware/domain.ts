@@ -29,7 +29,7 @@ export function domain() {
       found = named
     }
     const credential = c.get('credential')
-    if (!found && credential.kind === 'key') found = await directory.byId(credential.domainId)
+    if (!found && 'domainId' in credential) found = await directory.byId(credential.domainId)
     c.set('domain', found)
     await next()
   })

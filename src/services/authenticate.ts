@@ -1,27 +1,52 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Credential, unknownCredential } from '../core/access.ts'
 import { domainOfApiKey } from '../core/api-key.ts'
+import { Refusal } from '../core/errors.ts'
 import type { Clock } from '../core/ports.ts'
 import type { TimedCache } from '../core/timed-cache.ts'
 import { type ApiKey, findKeyByHash } from '../db/api-keys.ts'
 import type { Database } from '../db/database.ts'
 import { hashApiKey } from './api-keys.ts'
+import { looksLikeToken, type SigningSecrets } from './tokens/signed-token.ts'
+import { authenticateToken } from './tokens/token-credential.ts'
 
 export interface AuthenticateParts {
   /** Undefined: nobody is administrator here. */
   adminToken: string | undefined
+  signingSecrets: SigningSecrets
   databaseFor(domain: { id: string }): Database
   /** Shared by the isolate, 30 s an entry; what accepts an upload is the commit, which looks at the key again. */
   cache: TimedCache<ApiKey>
   now: Clock
 }
 
-/** Says who sent a request with this `Authorization` header. Throws `credential-invalid` for one that nobody issued. */
-export async function authenticate(parts: AuthenticateParts, authorization: string | undefined): Promise<Credential> {
+/** What a request presents; undefined: nothing. */
+export interface PresentedCredentials {
+  /** The header `Authorization`. */
+  authorization: string | undefined
+  /** The query parameter `token`, where it counts as a credential. */
+  queryToken: string | undefined
+}
+
+/**
+ * Says who sent a request. Throws `credential-invalid` for a credential that nobody issued, and `request-invalid` for
+ * two (RFC 6750 §2: a client must not use more than one way).
+ */
+export async function authenticate(
+  parts: AuthenticateParts,
+  { authorization, queryToken }: PresentedCredentials,
+): Promise<Credential> {
+  if (queryToken !== undefined) {
+    if (authorization !== undefined) {
+      throw new Refusal('request-invalid', 'The request has both "Authorization" and "?token=". Send one of them.')
+    }
+    return authenticateToken(parts.signingSecrets, queryToken, 'query', parts.now())
+  }
   if (authorization === undefined) return { kind: 'anonymous' }
   const token = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
   if (!token) throw unknownCredential()
   if (parts.adminToken && sameText(token, parts.adminToken)) return { kind: 'administrator' }
+  if (looksLikeToken(token)) return authenticateToken(parts.signingSecrets, token, 'header', parts.now())
   const key = await findKey(parts, token)
   if (!key || (key.expiresAt !== null && key.expiresAt <= parts.now())) throw unknownCredential()
   return {
@@ -29,6 +54,7 @@ export async function authenticate(parts: AuthenticateParts, authorization: stri
     keyId: key.id,
     domainId: key.domainId,
     scopes: key.scopes,
+    expiresAt: key.expiresAt,
   }
 }
 

@@ -80,6 +80,8 @@ const packages: Example[] = [...folders, ...entryFiles].flatMap((place) => {
     allowed(importOf('zod')),
     mayUse(http, 'hono'),
     mayUse(http, 'hono/http-exception'),
+    // Signing is no business of HTTP's; the package only lives there.
+    mayUse([...http, 'services'], 'hono/jwt'),
     mayUse(http, '@hono/zod-openapi'),
     mayUse(sql, 'drizzle-orm'),
     mayUse(sql, 'drizzle-orm/d1'),

@@ -1,0 +1,62 @@
+import { sign, verify } from 'hono/jwt'
+import { Refusal } from '../../core/errors.ts'
+import { readClaims, type TokenClaims, tokenPrefix } from '../../core/token.ts'
+
+/** What tokens are signed with, at least 32 characters each; undefined: the operator has set none. */
+export interface SigningSecrets {
+  current: string | undefined
+  /** What was the current one before. It still verifies, and signs nothing more. */
+  previous: string | undefined
+}
+
+const algorithm = 'HS256'
+/** Larger than any token that is made here: nothing longer is decoded. */
+const maxTokenLength = 8192
+/** A 256-bit signature in base64url has one last character in sixteen: so one token has one spelling. */
+const shape = /^[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]$/
+
+/** Whether a text is meant as a token, good or bad. */
+export function looksLikeToken(text: string): boolean {
+  return text.startsWith(tokenPrefix)
+}
+
+/** Writes a token down. Null when there is no secret to sign it with. */
+export async function signToken({ current }: SigningSecrets, claims: TokenClaims): Promise<string | null> {
+  return current === undefined ? null : tokenPrefix + (await sign(claims, current, algorithm))
+}
+
+/** The same where a token was asked for. Throws `misconfigured` when there is no secret. */
+export async function signTokenOrRefuse(secrets: SigningSecrets, claims: TokenClaims): Promise<string> {
+  const token = await signToken(secrets, claims)
+  if (token !== null) return token
+  throw new Refusal(
+    'misconfigured',
+    'This deployment makes no tokens and no links: its operator has set no SIGNING_SECRET.',
+  )
+}
+
+/** What a token says, if one of the secrets has signed it and it is good at `now` (milliseconds since 1970). */
+export async function openToken(
+  { current, previous }: SigningSecrets,
+  text: string,
+  now: number,
+): Promise<TokenClaims | null> {
+  if (!looksLikeToken(text) || text.length > maxTokenLength) return null
+  const jwt = text.slice(tokenPrefix.length)
+  if (!shape.test(jwt)) return null
+  for (const secret of [current, previous]) {
+    const payload = secret === undefined ? null : await verifiedPayload(jwt, secret)
+    if (payload !== null) return readClaims(payload, now)
+  }
+  return null
+}
+
+/** The library judges the algorithm and the signature; the times are ours, by our own clock and with its leeway. */
+async function verifiedPayload(jwt: string, secret: string): Promise<unknown> {
+  try {
+    return await verify(jwt, secret, { alg: algorithm, exp: false, nbf: false, iat: false })
+  } catch {
+    // Its errors quote the token, so they go no further.
+    return null
+  }
+}
