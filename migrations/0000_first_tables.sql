@@ -34,6 +34,7 @@ CREATE TABLE `domain_accounts` (
 	`refusal` text,
 	CONSTRAINT "domain_suspended" CHECK(refusal IS NOT 'domain_suspended'),
 	CONSTRAINT "key_revoked" CHECK(refusal IS NOT 'key_revoked'),
+	CONSTRAINT "token_used_up" CHECK(refusal IS NOT 'token_used_up'),
 	CONSTRAINT "claim_lost" CHECK(refusal IS NOT 'claim_lost'),
 	CONSTRAINT "idempotency_lost" CHECK(refusal IS NOT 'idempotency_lost'),
 	CONSTRAINT "commit_too_late" CHECK(refusal IS NOT 'commit_too_late'),
@@ -99,14 +100,26 @@ CREATE TABLE `sweep_cursors` (
 	`cursor` text NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE `token_uses` (
+	`domain_id` text NOT NULL,
+	`token_id` text NOT NULL,
+	`used` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	PRIMARY KEY(`domain_id`, `token_id`),
+	CONSTRAINT "used_not_negative" CHECK(used >= 0)
+);
+--> statement-breakpoint
+CREATE INDEX `token_uses_by_end` ON `token_uses` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `uploaded_files` (
 	`id` text PRIMARY KEY NOT NULL,
 	`domain_id` text NOT NULL,
 	`object_key` text NOT NULL,
 	`r2_upload_id` text,
+	`token_id` text,
 	`filename` text NOT NULL,
 	`declared_type` text,
 	`type` text NOT NULL,
+	`charset` text,
 	`size` integer NOT NULL,
 	`sha256` text NOT NULL,
 	`status` text NOT NULL,

@@ -24,6 +24,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     title: 'The signature is missing or wrong',
   },
   forbidden: { status: 403, title: 'The credential does not allow this' },
+  'token-used-up': { status: 403, title: 'The upload token is used up' },
   'domain-suspended': { status: 403, title: 'The domain is suspended' },
   'route-not-found': { status: 404, title: 'There is nothing at this address' },
   'domain-not-found': { status: 404, title: 'There is no such domain' },

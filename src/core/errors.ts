@@ -18,6 +18,7 @@ export const errorCodes = [
   'credential-required',
   'credential-invalid',
   'forbidden',
+  'token-used-up',
   'signature-invalid',
   'route-not-found',
   'method-not-allowed',

@@ -62,6 +62,8 @@ function wrongness({ format, maxLength, values }: MetadataRule, value: string): 
   if (format === 'text') return null
   const { schema, message } = formats[format]
   return schema.safeParse(value).success ? null : message
+}
+
 /**
  * What a client sends together with what was fixed for it. Throws `metadata-invalid` when it sends another value for a
  * fixed key, as a signed POST to an object store is refused for a field that differs from its policy, or when the two

@@ -5,6 +5,7 @@ import { compile } from './compiled.ts'
 import type { Database } from './database.ts'
 import type { HeldKey } from './idempotency-keys.ts'
 import { domainAccounts } from './schema.ts'
+import type { CountedToken } from './token-uses.ts'
 
 export interface DomainAccount {
   policy: Policy
@@ -62,8 +63,10 @@ export interface Admission {
   bytes: number
   /** How many files it accepts, for the count of the month. */
   accepted: number
-  /** The API key the files came in with: it must not have been revoked meanwhile. */
+  /** The API key the files came in with, or that made their token: it must not have been revoked meanwhile. */
   keyId: string | null
+  /** The upload token they came in with: it must have uses left for `files`. */
+  token: CountedToken | null
   /** Files already claimed at `uploading`: each must still be there. */
   claimedIds: readonly string[]
   /** The idempotency key the request holds: it must not have lost it. */
@@ -88,6 +91,8 @@ const admitStatement = compile((db) =>
         WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
         WHEN ${given('keyId')} IS NOT NULL
           AND NOT EXISTS (SELECT 1 FROM api_keys WHERE id = ${given('keyId')} AND revoked_at IS NULL) THEN 'key_revoked'
+        WHEN ${given('files')} + coalesce((SELECT used FROM token_uses
+          WHERE token_uses.domain_id = ${given('domainId')} AND token_id = ${given('tokenId')}), 0) > ${given('uses')} THEN 'token_used_up'
         WHEN unixepoch('subsec') * 1000 - ${given('oldestIdTime')} > ${given('oldestAllowedAgeMs')} THEN 'commit_too_late'
         WHEN ${given('claims')} > 0 AND ${given('claims')} <> (SELECT count(*) FROM uploaded_files
           WHERE status = 'uploading' AND id IN (SELECT value FROM json_each(${given('claimedIds')}))) THEN 'claim_lost'
@@ -106,11 +111,13 @@ const admitStatement = compile((db) =>
  * check of that name and with it the whole batch. D1's own clock judges the age, so a statement that was long on its
  * way is refused too.
  */
-export function admit(db: Database, { claimedIds, idempotency, ...admission }: Admission): D1PreparedStatement {
+export function admit(db: Database, { claimedIds, idempotency, token, ...admission }: Admission): D1PreparedStatement {
   return admitStatement(db, {
     ...admission,
     claims: claimedIds.length,
     claimedIds: JSON.stringify(claimedIds),
+    tokenId: token?.tokenId ?? null,
+    uses: token?.uses ?? null,
     client: idempotency?.client ?? null,
     key: idempotency?.key ?? null,
     holder: idempotency?.holder ?? null,

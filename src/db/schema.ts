@@ -31,6 +31,7 @@ export const hostnames = sqliteTable(
 export const commitRefusals = [
   'domain_suspended',
   'key_revoked',
+  'token_used_up',
   'claim_lost',
   'idempotency_lost',
   'commit_too_late',
@@ -91,6 +92,8 @@ export const uploadedFiles = sqliteTable(
     objectKey: text('object_key').notNull(),
     /** R2's id of the multipart upload that the file is written through; null for a file of one `put`. */
     r2UploadId: text('r2_upload_id'),
+    /** The upload token it came in with. */
+    tokenId: text('token_id'),
     filename: text().notNull(),
     declaredType: text('declared_type'),
     type: text().notNull(),
@@ -214,6 +217,22 @@ export const idempotencyKeys = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.domainId, table.client, table.key] }),
     index('idempotency_keys_by_age').on(table.createdAt),
+  ],
+)
+
+/** How many files each upload token with a limit has brought. A token without a row has brought none. */
+export const tokenUses = sqliteTable(
+  'token_uses',
+  {
+    domainId: text('domain_id').notNull(),
+    tokenId: text('token_id').notNull(),
+    used: integer().notNull(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.domainId, table.tokenId] }),
+    index('token_uses_by_end').on(table.expiresAt),
+    check('used_not_negative', sql`used >= 0`),
   ],
 )
 

@@ -106,11 +106,11 @@ export class Examination {
       )
     }
     if (!allowsType(policy, verdict)) {
-      throw new Refusal('type-not-allowed', `"${filename}" is ${verdict.type}, which this domain does not take.`, {
+      throw new Refusal('type-not-allowed', `"${filename}" is ${verdict.type}, which is not taken here.`, {
         facts: {
           filename,
           detectedType: verdict.type,
-          allowedTypes: policy.allowedTypes,
+          allowedTypes: policy.withinTypes ?? policy.allowedTypes,
           deniedTypes: policy.deniedTypes,
         },
       })
@@ -128,11 +128,7 @@ function requireAllowedName({ filename, policy }: Expectations): void {
 
 /** Also the answer to a length that was declared too large before any byte came. */
 export function fileTooLarge(filename: string, limit: number, value: number): Refusal {
-  return new Refusal(
-    'file-too-large',
-    `"${filename}" is larger than the ${limit} bytes this domain takes for one file.`,
-    {
-      facts: { filename, limit, value },
-    },
-  )
+  return new Refusal('file-too-large', `"${filename}" is larger than the ${limit} bytes taken here for one file.`, {
+    facts: { filename, limit, value },
+  })
 }

@@ -333,7 +333,7 @@ describe('a claim', () => {
     const { control } = depsWith()
     const commit = (createdAt: number) => {
       const id = uuidv7({ msecs: createdAt })
-      const committer = { domainId: domain.id, keyId: null }
+      const committer = { domainId: domain.id, keyId: null, token: null }
       return commitOrRefuse(control, committer, [fileToCommit(id, domain)], Date.now())
     }
     await expect(commit(Date.now() - commitWindowMs - 60_000)).rejects.toMatchObject({ code: 'body-timeout' })

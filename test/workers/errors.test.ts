@@ -108,6 +108,16 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
     const domain = await makeDomain()
     return call('GET', `${domain.origin}/v1/uploads`, { key: (await makeKey(domain, ['upload'])).key })
   },
+  'token-used-up': async () => {
+    const domain = await makeDomain()
+    const { json: made } = await call('POST', `${domain.origin}/v1/upload-tokens`, {
+      ...asAdmin,
+      headers: json,
+      body: JSON.stringify({ uses: 1 }),
+    })
+    await putFile(domain.origin, 'a', 'abc', { key: made.token, send })
+    return putFile(domain.origin, 'b', 'abc', { key: made.token, send })
+  },
   'signature-invalid': () => call('POST', 'https://callbacks.example/internal/jobs', { body: '{}', send: withQStash }),
   'route-not-found': () => call('GET', `${apex}/nothing`),
   'method-not-allowed': () => call('POST', `${apex}/healthz`),

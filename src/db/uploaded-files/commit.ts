@@ -11,6 +11,7 @@ import { recordLatestEvent, recordLatestEvents } from '../file-events.ts'
 import { type KeptAnswer, keepAnswer } from '../idempotency-keys.ts'
 import { insertRows, rowsAsJson } from '../insert-rows.ts'
 import { uploadedFiles } from '../schema.ts'
+import { type CountedToken, takeUses } from '../token-uses.ts'
 
 /** A file whose bytes R2 has, or is about to get. */
 export interface FileToCommit {
@@ -31,13 +32,16 @@ export interface FileToCommit {
 /** In whose name a batch is written. */
 export interface Committer {
   domainId: string
+  /** The API key, or the one that made the token. */
   keyId: string | null
+  token: CountedToken | null
 }
 
 type NewRow = ReturnType<typeof committedRow>
 const rowKeys: readonly (keyof NewRow)[] = [
   'id',
   'domainId',
+  'tokenId',
   'objectKey',
   'filename',
   'declaredType',
@@ -85,9 +89,10 @@ export async function commitFiles(
       accepted: files.length,
       claimedIds: claimed.map((file) => file.id),
       idempotency: answer?.held ?? null,
-      oldestIdTime: Math.min(...files.map((file) => timeOfId(file.id))),
+      oldestIdTime: oldestTime(committer, files),
       oldestAllowedAgeMs: commitWindowMs,
     }),
+    ...takeStatements(db, committer, fresh.length),
     ...(answer ? [toStatement(db, keepAnswer(db, answer))] : []),
     ...claimed.map((file) => toStatement(db, settleClaim(db, file, now))),
     ...insertStatements(db, fresh),
@@ -111,6 +116,7 @@ export async function claimFile(
   const row = {
     ...file,
     domainId: committer.domainId,
+    tokenId: committer.token?.tokenId ?? null,
     sha256: '',
     status: 'uploading' as const,
     lastEvent: 1,
@@ -125,12 +131,23 @@ export async function claimFile(
       accepted: 0,
       claimedIds: [],
       idempotency: null,
-      oldestIdTime: timeOfId(file.id),
+      oldestIdTime: oldestTime(committer, [file]),
       oldestAllowedAgeMs: commitWindowMs,
     }),
+    ...takeStatements(db, committer, 1),
     insertFiles(db, { rows: rowsAsJson(uploadedFiles, [row]) }),
     recordEvent(db, { id: file.id }),
   ])
+}
+
+/** When the oldest of what a batch stands on was made: an id, or the end of its token, whose uses are not counted for ever. */
+function oldestTime({ token }: Committer, files: readonly { id: string }[]): number {
+  return Math.min(...files.map((file) => timeOfId(file.id)), token?.expiresAt ?? Number.POSITIVE_INFINITY)
+}
+
+/** None without a token, or for one that may bring as many files as it likes. A claimed file has taken its use before. */
+function takeStatements(db: Database, { domainId, token }: Committer, files: number): D1PreparedStatement[] {
+  return token === null || token.uses === null || files === 0 ? [] : [takeUses(db, domainId, token, files)]
 }
 
 function insertStatements(db: Database, rows: readonly NewRow[]): D1PreparedStatement[] {
@@ -164,6 +181,7 @@ function committedRow(committer: Committer, { claim: _, ...file }: FileToCommit,
   return {
     ...file,
     domainId: committer.domainId,
+    tokenId: committer.token?.tokenId ?? null,
     status: transitions.commit.to,
     publishCount: 1,
     nextPublishAt: now + publishIntervalSeconds(1) * 1000,

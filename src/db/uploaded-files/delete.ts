@@ -3,6 +3,7 @@ import { transitions } from '../../core/status.ts'
 import type { Database } from '../database.ts'
 import { recordLatestEvent } from '../file-events.ts'
 import { domainAccounts, uploadedFiles } from '../schema.ts'
+import { giveBackUses } from '../token-uses.ts'
 import { ownedBy, stamp } from './move.ts'
 
 /** What was deleted, and from when on R2 may be asked to remove what it holds of it. */
@@ -15,7 +16,7 @@ export interface DeletedFile {
 }
 
 /**
- * Deletes a file: its quota is free and its name and metadata are gone with this one batch; the object follows.
+ * Deletes a file: its quota is free, the use of its token given back if it was never accepted, and its name and metadata are gone with this one batch; the object follows.
  * With `onlyFrom`, just a file that is still in that status. Undefined: there was nothing (more) to delete.
  */
 export async function deleteFile(
@@ -27,7 +28,7 @@ export async function deleteFile(
   const from = onlyFrom ? [onlyFrom] : transitions.delete.from
   const mayDelete = and(ownedBy(file), inArray(uploadedFiles.status, from))
   const freed = (amount: SQL) => sql`(SELECT ${amount} FROM ${uploadedFiles} WHERE ${mayDelete})`
-  const [, rows] = await db.batch([
+  const [, , rows] = await db.batch([
     db
       .update(domainAccounts)
       .set({
@@ -35,6 +36,7 @@ export async function deleteFile(
         storedBytes: sql`stored_bytes - ${freed(sql`coalesce(sum(size), 0)`)}`,
       })
       .where(eq(domainAccounts.domainId, file.domainId)),
+    giveBackUses(db, mayDelete),
     db
       .update(uploadedFiles)
       .set({

@@ -46,10 +46,10 @@ export class Intake implements Reception {
   /** In the order sent: a stored file, or why it is none. */
   readonly #files: ({ stored: FileToCommit } | { filename: string; refusal: Refusal })[] = []
 
-  constructor(parts: IntakeParts, domain: Domain, keyId: string | null, protocol: Protocol, keyed: KeyedIntake | null) {
+  constructor(parts: IntakeParts, domain: Domain, committer: Committer, protocol: Protocol, keyed: KeyedIntake | null) {
     this.#parts = parts
     this.#domain = domain
-    this.#committer = { domainId: domain.id, keyId }
+    this.#committer = committer
     this.#protocol = protocol
     this.#keyed = keyed
   }

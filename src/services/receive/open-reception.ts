@@ -1,6 +1,7 @@
-import type { Credential } from '../../core/access.ts'
+import { type Credential, uploadTokenOf } from '../../core/access.ts'
 import type { Domain } from '../../core/domain.ts'
 import type { Protocol } from '../../core/uploaded-file.ts'
+import type { Committer } from '../../db/uploaded-files/commit.ts'
 import { claimKey } from './idempotency.ts'
 import { Intake, type KeyedIntake } from './intake.ts'
 import type { IntakeParts, Reception } from './reception.ts'
@@ -28,20 +29,31 @@ export async function openReception(
   { idempotencyKey, method, path }: Repeatable,
   atLeastBytes: number,
 ): Promise<Reception> {
-  const keyId = credential.kind === 'key' ? credential.keyId : null
+  const committer = committerOf(domain, credential)
   let keyed: KeyedIntake | null = null
   if (idempotencyKey !== null) {
-    const client = keyId ?? credential.kind
+    // Two credentials never share an idempotency key, and a token is one of its own.
+    const client = committer.token?.tokenId ?? committer.keyId ?? credential.kind
     const request = await claimKey(parts, { domainId: domain.id, client, key: idempotencyKey })
     if (request.kind === 'repeat') return new Replay(parts.pool, domain, request, { method, path })
     keyed = { request, method, path }
   }
-  const intake = new Intake(parts, domain, keyId, protocol, keyed)
+  const intake = new Intake(parts, domain, committer, protocol, keyed)
   try {
     await requireRoom(parts.db, domain, atLeastBytes)
     return intake
   } catch (error) {
     await intake.discard(error)
     throw error
+  }
+}
+
+/** In whose name the files are committed: what must still be good when they are. */
+function committerOf(domain: Domain, credential: Credential): Committer {
+  const token = uploadTokenOf(credential)
+  return {
+    domainId: domain.id,
+    keyId: credential.kind === 'key' || credential.kind === 'upload-token' ? credential.keyId : null,
+    token: token && { tokenId: token.tokenId, expiresAt: token.expiresAt, uses: token.limits.uses ?? null },
   }
 }

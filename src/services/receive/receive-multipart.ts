@@ -1,9 +1,10 @@
-import { type Credential, requireAccess } from '../../core/access.ts'
+import { type Credential, requireAccess, uploadTokenOf } from '../../core/access.ts'
 import { parseDigestField } from '../../core/digest.ts'
 import type { Domain } from '../../core/domain.ts'
 import { Refusal } from '../../core/errors.ts'
 import { essenceOf } from '../../core/media-type.ts'
-import { type Metadata, parseMetadata, requireMetadata } from '../../core/metadata.ts'
+import { type Metadata, parseMetadata, requireMetadata, withFixedMetadata } from '../../core/metadata.ts'
+import { fixedMetadata, narrowDomain, type UploadToken } from '../../core/upload-token.ts'
 import type { RequestBody } from '../../ingest/request-body.ts'
 import { boundaryOf } from '../../multipart/boundary.ts'
 import { MultipartReader } from '../../multipart/multipart-reader.ts'
@@ -44,13 +45,16 @@ export async function receiveMultipart(request: MultipartUpload): Promise<{ doma
 
 class MultipartReception {
   readonly #request: MultipartUpload
+  readonly #token: UploadToken | null
   #domain: Domain | null = null
   #reception: Reception | null = null
-  #metadata: Metadata = {}
+  #metadata: Metadata
   #leadingBytes = 0
 
   constructor(request: MultipartUpload) {
     this.#request = request
+    this.#token = uploadTokenOf(request.credential)
+    this.#metadata = fixedMetadata(this.#token)
   }
 
   async run(): Promise<{ domain: Domain; outcomes: FileOutcome[] }> {
@@ -86,9 +90,10 @@ class MultipartReception {
   }
 
   /** Everything that can be judged before a byte of a file is read. */
-  async #admit(domain: Domain): Promise<void> {
+  async #admit(requested: Domain): Promise<void> {
     const { body, credential, partsFor, repeatable } = this.#request
-    requireAccess(credential, 'upload', domain)
+    requireAccess(credential, 'upload', requested)
+    const domain = narrowDomain(requested, this.#token)
     body.limitTo(domain.policy.maxRequestBytes)
     this.#domain = domain
     this.#reception = await openReception(partsFor(domain), domain, credential, 'multipart', repeatable, 0)
@@ -98,7 +103,7 @@ class MultipartReception {
     if (part.name === 'domain') return this.#domainField(await part.text())
     if (part.name === 'metadata') {
       const text = await part.text()
-      this.#metadata = parseMetadata(text, 'field "metadata"')
+      this.#metadata = withFixedMetadata(parseMetadata(text, 'field "metadata"'), fixedMetadata(this.#token))
       // Said now when it can be, and not after gigabytes.
       if (this.#domain) requireMetadata(this.#domain.policy.metadata, this.#metadata)
       return this.#countLeading(text.length)
@@ -129,7 +134,7 @@ class MultipartReception {
     const { maxFilesPerRequest } = this.#domain.policy
     if (part.filename === '') return requireNothingChosen(part)
     if (reception.count >= maxFilesPerRequest) {
-      throw new Refusal('too-many-files', `This domain takes at most ${maxFilesPerRequest} files in one request.`, {
+      throw new Refusal('too-many-files', `At most ${maxFilesPerRequest} files are taken here in one request.`, {
         facts: { limit: maxFilesPerRequest },
       })
     }

@@ -1,7 +1,8 @@
-import { type Credential, requireAccess } from '../../core/access.ts'
+import { type Credential, requireAccess, uploadTokenOf } from '../../core/access.ts'
 import type { ExpectedDigests } from '../../core/digest.ts'
 import type { Domain } from '../../core/domain.ts'
-import { type Metadata, requireMetadata } from '../../core/metadata.ts'
+import { type Metadata, requireMetadata, withFixedMetadata } from '../../core/metadata.ts'
+import { fixedMetadata, narrowDomain } from '../../core/upload-token.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import { fileTooLarge } from '../../ingest/examination.ts'
 import { RawSource } from '../../ingest/raw-source.ts'
@@ -23,8 +24,11 @@ export interface RawUpload {
 
 /** Receives one file that is the whole body. Throws a `Refusal`; nothing is kept then. */
 export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promise<UploadedFile> {
-  const { body, credential, domain, filename, metadata } = request
-  requireAccess(credential, 'upload', domain)
+  const { body, credential, filename } = request
+  requireAccess(credential, 'upload', request.domain)
+  const token = uploadTokenOf(credential)
+  const domain = narrowDomain(request.domain, token)
+  const metadata = withFixedMetadata(request.metadata, fixedMetadata(token))
   const { maxFileBytes, maxRequestBytes } = domain.policy
   requireMetadata(domain.policy.metadata, metadata)
   const { declaredBytes } = body
