@@ -18,6 +18,7 @@ import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
 import { openApiInfo } from './routes/openapi-info.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
+import { tokenRoutes } from './routes/tokens.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 
 /** The whole HTTP interface. `build` makes what a request works with; tests pass one of their own. */
@@ -36,10 +37,12 @@ export function createApp(
   app.use(deps(build))
   app.use('/v1/*', host(), credential())
   app.use('/v1/uploads/*', domain())
+  app.use('/v1/upload-tokens', domain())
 
   app.route('/', sendUploadRoutes)
   app.route('/', uploadRoutes)
   app.route('/', contentRoutes)
+  app.route('/', tokenRoutes)
   app.route('/', domainRoutes)
   app.route('/', adminRoutes)
   app.route('/', internalJobRoutes)

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import { create as contentDisposition } from 'content-disposition'
 import type { AppContext, AppEnv } from '../context.ts'
-import { requireAccess } from '../core/access.ts'
+import { type Credential, requireAccess } from '../core/access.ts'
 import { parseRange } from '../core/byte-range.ts'
 import { reprDigest } from '../core/digest.ts'
 import { Refusal } from '../core/errors.ts'
@@ -10,7 +10,7 @@ import type { UploadedFile } from '../core/uploaded-file.ts'
 import { requireDomain } from '../middleware/domain.ts'
 import { findUpload } from '../services/find-upload.ts'
 import { openContent, requireReadable } from '../services/read-content.ts'
-import { domainQuery, idParam, problemResponses } from './schemas.ts'
+import { idParam, problemResponses, readQuery } from './schemas.ts'
 
 const bytes = {
   'application/octet-stream': {
@@ -23,7 +23,7 @@ const content = createRoute({
   path: '/v1/uploads/{id}/content',
   summary: 'The bytes of an upload',
   description: 'Takes `Range` (one range), `If-Range`, `If-None-Match` and `If-Match`; the ETag is the SHA-256.',
-  request: { params: idParam, query: domainQuery },
+  request: { params: idParam, query: readQuery },
   responses: {
     200: { description: 'All of it.', content: bytes },
     206: { description: 'The range asked for.', content: bytes },
@@ -36,17 +36,15 @@ const content = createRoute({
 export const contentRoutes = new OpenAPIHono<AppEnv>()
 contentRoutes.openapi(content, async (c) => {
   const domain = requireDomain(c)
-  requireAccess(c.var.credential, 'read', domain)
-  const file = await findUpload(c.var.deps.databaseFor(domain), {
-    domainId: domain.id,
-    id: c.req.valid('param').id,
-  })
+  const { id } = c.req.valid('param')
+  requireAccess(c.var.credential, 'read-content', domain, id)
+  const file = await findUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
   requireReadable(file, domain.policy)
   const etag = `"${file.sha256}"`
   if (c.req.header('if-match') !== undefined && !namesTag(c.req.header('if-match'), etag, 'strong')) {
     throw new Refusal('precondition-failed', 'The content is not the one that If-Match names.')
   }
-  const headers = contentHeaders(file, etag, domain.policy.publicRead)
+  const headers = contentHeaders(file, etag, domain.policy.publicRead, c.var.credential)
   if (namesTag(c.req.header('if-none-match'), etag, 'weak')) return c.body(null, 304, headers)
   if (c.req.method === 'HEAD')
     return c.body(null, 200, {
@@ -77,17 +75,25 @@ contentRoutes.openapi(content, async (c) => {
  * The headers under which a stranger's bytes may be served from a host that has users: never sniffed, never run, and
  * shown in place only when their type can't run anything.
  */
-function contentHeaders(file: UploadedFile, etag: string, isPublic: boolean): Record<string, string> {
-  const inline = isSafeInline(file.type)
+function contentHeaders(
+  file: UploadedFile,
+  etag: string,
+  publicRead: boolean,
+  credential: Credential,
+): Record<string, string> {
+  const byToken = credential.kind === 'read-token'
+  const forcedName = byToken ? (credential.link?.filename ?? null) : null
+  const isPublic = publicRead && !byToken
   return {
     // A charset that is not known is better not named: a browser then looks for itself.
     'Content-Type': file.type === 'text/plain' && file.charset ? `text/plain; charset=${file.charset}` : file.type,
-    'Content-Disposition': contentDisposition(file.filename, {
-      type: inline ? 'inline' : 'attachment',
+    'Content-Disposition': contentDisposition(forcedName ?? file.filename, {
+      type: forcedName === null && isSafeInline(file.type) ? 'inline' : 'attachment',
     }),
     'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     'X-Content-Type-Options': 'nosniff',
-    'Cross-Origin-Resource-Policy': isPublic ? 'cross-origin' : 'same-site',
+    // Who has an address with a token in it was given it; nothing of a browser's own opens the content to other sites.
+    'Cross-Origin-Resource-Policy': publicRead || byToken ? 'cross-origin' : 'same-site',
     'Accept-Ranges': 'bytes',
     ETag: etag,
     'Repr-Digest': reprDigest(file.sha256),

@@ -1,27 +1,16 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import { bodyLimit } from 'hono/body-limit'
 import type { AppContext, AppEnv } from '../context.ts'
 import { scopes } from '../core/access.ts'
 import type { Domain } from '../core/domain.ts'
-import { Refusal } from '../core/errors.ts'
 import { isSlug } from '../core/host.ts'
 import { policySchema } from '../core/policy.ts'
 import { administrator } from '../middleware/credential.ts'
 import { domainNotFound } from '../middleware/domain.ts'
+import { smallBody } from '../middleware/small-body.ts'
 import { createApiKey, revokeApiKey } from '../services/api-keys.ts'
 import { createDomain } from '../services/create-domain.ts'
 import { problemResponses } from './schemas.ts'
 import { isoTime } from './serialise-upload.ts'
-
-const maxBodyBytes = 64 * 1024
-const limitedBody = bodyLimit({
-  maxSize: maxBodyBytes,
-  onError: () => {
-    throw new Refusal('request-too-large', `The body is larger than the ${maxBodyBytes} bytes taken here.`, {
-      facts: { limit: maxBodyBytes },
-    })
-  },
-})
 
 const slugSchema = z.string().refine(isSlug, 'is no slug: use 1 to 63 lower-case letters, digits and inner hyphens')
 const slugParam = z.object({
@@ -42,7 +31,7 @@ const create = createRoute({
   method: 'post',
   path: '/v1/domains',
   summary: 'Make a domain',
-  middleware: [limitedBody, administrator()] as const,
+  middleware: [smallBody(), administrator()] as const,
   request: {
     body: {
       required: true,
@@ -78,7 +67,7 @@ const createKey = createRoute({
   method: 'post',
   path: '/v1/domains/{slug}/keys',
   summary: 'Make an API key for a domain',
-  middleware: [limitedBody, administrator()] as const,
+  middleware: [smallBody(), administrator()] as const,
   request: {
     params: slugParam,
     body: {

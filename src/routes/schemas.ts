@@ -74,10 +74,25 @@ export const statusSchema = z
   })
   .openapi('UploadStatus')
 
+/** Beside an accepted upload, for a client that has no key. */
+const readToken = z
+  .string()
+  .optional()
+  .describe(
+    'Reads this upload for 24 hours. For anonymous clients and upload tokens, where the deployment signs tokens.',
+  )
+
+export const acceptedUploadSchema = uploadSchema.extend({ readToken }).openapi('AcceptedUpload')
+
 export const resultsSchema = z
   .object({
     results: z
-      .array(z.union([z.object({ upload: uploadSchema }), z.object({ filename: z.string(), problem: problemSchema })]))
+      .array(
+        z.union([
+          z.object({ upload: uploadSchema, readToken }),
+          z.object({ filename: z.string(), problem: problemSchema }),
+        ]),
+      )
       .describe('One entry a file, in the order sent.'),
   })
   .openapi('UploadResults')
@@ -92,6 +107,11 @@ export const idParam = z.object({
 /** Where a request may name its domain; both are read by the domain middleware. */
 export const domainQuery = z.object({
   domain: z.string().optional().describe('The domain, on the apex host: a slug or a hostname.'),
+})
+
+/** The same for a route that reads one upload, where a token may stand in the query; the credential middleware reads it. */
+export const readQuery = domainQuery.extend({
+  token: z.string().optional().describe('A read token or the token of a download link, for those who send no header.'),
 })
 
 /** The part of a route's description that every route has: the problems it answers with. */

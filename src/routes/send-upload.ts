@@ -6,13 +6,15 @@ import { Refusal } from '../core/errors.ts'
 import { cleanFilename } from '../core/filename.ts'
 import { essenceOf } from '../core/media-type.ts'
 import { parseMetadata } from '../core/metadata.ts'
+import type { UploadedFile } from '../core/uploaded-file.ts'
 import { domainNotFound, requireDomain } from '../middleware/domain.ts'
 import { problemDocument } from '../problem.ts'
 import { parseIdempotencyKey } from '../services/receive/idempotency.ts'
 import { receiveMultipart } from '../services/receive/receive-multipart.ts'
 import { receiveRaw } from '../services/receive/receive-raw.ts'
 import type { FileOutcome, IntakeParts } from '../services/receive/reception.ts'
-import { problemResponses, resultsSchema, uploadSchema } from './schemas.ts'
+import { makeReadToken } from '../services/tokens/make-read-token.ts'
+import { acceptedUploadSchema, problemResponses, resultsSchema } from './schemas.ts'
 import { serialiseUpload, uploadUrl } from './serialise-upload.ts'
 
 /** Described here and read where they are used: a validator for each would cost every upload and refuse none. */
@@ -108,7 +110,7 @@ const sendRaw = createRoute({
   responses: {
     202: {
       description: 'The file was accepted.',
-      content: { 'application/json': { schema: uploadSchema } },
+      content: { 'application/json': { schema: acceptedUploadSchema } },
     },
     ...problemResponses(400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503),
   },
@@ -128,7 +130,9 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
       partsFor: (target) => intakeParts(c, target),
       repeatable: repeatable(c),
     })
-    const outcomes = received.outcomes.map((outcome) => serialiseOutcome(c, received.domain, outcome))
+    const outcomes = await Promise.all(
+      received.outcomes.map((outcome) => serialiseOutcome(c, received.domain, outcome)),
+    )
     const accepted = received.outcomes.flatMap((outcome) => ('upload' in outcome ? [outcome.upload] : []))
     const [only] = accepted
     if (!only) throw allRefused(received.outcomes, outcomes)
@@ -151,7 +155,7 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
       intakeParts(c, domain),
     )
     c.header('Location', uploadUrl(c, domain, upload.id))
-    return c.json(serialiseUpload(c, domain, upload), 202)
+    return c.json({ ...serialiseUpload(c, domain, upload), ...(await readTokenFor(c, upload)) }, 202)
   })
 
 function intakeParts(c: AppContext, domain: Domain): IntakeParts {
@@ -202,13 +206,25 @@ function requestDigests(c: AppContext) {
   )
 }
 
-function serialiseOutcome(c: AppContext, domain: Domain, outcome: FileOutcome) {
-  if ('upload' in outcome) return { upload: serialiseUpload(c, domain, outcome.upload) }
+async function serialiseOutcome(c: AppContext, domain: Domain, outcome: FileOutcome) {
+  if ('upload' in outcome) {
+    return { upload: serialiseUpload(c, domain, outcome.upload), ...(await readTokenFor(c, outcome.upload)) }
+  }
   const { filename, refusal } = outcome
   return {
     filename,
     problem: { ...problemDocument(refusal), requestId: c.get('requestId') },
   }
+}
+
+/** What a client without a key needs to follow its own upload; who has a key, or administers, needs nothing. */
+async function readTokenFor(c: AppContext, upload: UploadedFile): Promise<{ readToken?: string }> {
+  const { kind } = c.get('credential')
+  if (kind === 'key' || kind === 'administrator') return {}
+  const readToken = await makeReadToken(c.get('deps').signingSecrets, upload)
+  if (readToken === null) return {}
+  c.header('Cache-Control', 'no-store')
+  return { readToken }
 }
 
 /** When no file was accepted, the answer is the first file's problem, with every file's own beside it. */

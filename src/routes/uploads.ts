@@ -7,7 +7,15 @@ import { deleteUpload } from '../services/delete-upload.ts'
 import { describeUpload } from '../services/describe-upload.ts'
 import { listUploads } from '../services/list-uploads.ts'
 import { reprocessUpload } from '../services/reprocess-upload.ts'
-import { domainQuery, idParam, problemResponses, statusSchema, uploadDetailSchema, uploadSchema } from './schemas.ts'
+import {
+  domainQuery,
+  idParam,
+  problemResponses,
+  readQuery,
+  statusSchema,
+  uploadDetailSchema,
+  uploadSchema,
+} from './schemas.ts'
 import { serialiseSteps, serialiseTimes, serialiseUpload, uploadUrl } from './serialise-upload.ts'
 
 const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
@@ -46,7 +54,7 @@ const show = createRoute({
   method: 'get',
   path: '/v1/uploads/{id}',
   summary: 'Everything about one upload',
-  request: { params: idParam, query: domainQuery },
+  request: { params: idParam, query: readQuery },
   responses: {
     200: {
       description: 'The upload.',
@@ -60,7 +68,7 @@ const status = createRoute({
   method: 'get',
   path: '/v1/uploads/{id}/status',
   summary: 'How far an upload is',
-  request: { params: idParam, query: domainQuery },
+  request: { params: idParam, query: readQuery },
   responses: {
     200: {
       description: 'Its status.',
@@ -113,8 +121,8 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   })
   .openapi(show, async (c) => {
     const domain = requireDomain(c)
-    requireAccess(c.var.credential, 'read', domain)
     const { id } = c.req.valid('param')
+    requireAccess(c.var.credential, 'read', domain, id)
     const { file, results } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
     return c.json(
       {
@@ -126,8 +134,8 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   })
   .openapi(status, async (c) => {
     const domain = requireDomain(c)
-    requireAccess(c.var.credential, 'read', domain)
     const { id } = c.req.valid('param')
+    requireAccess(c.var.credential, 'read', domain, id)
     const { file, results } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
     const { status, failure, generation, attempts, lastEvent } = file
     const steps = serialiseSteps(domain, results).map(({ name, status }) => ({

@@ -24,6 +24,7 @@ vi.setConfig({ testTimeout: 30_000 })
 afterAll(jobsDone, 30_000)
 
 const asAdmin = { key: adminToken }
+const asJson = { 'content-type': 'application/json' }
 let document: Json
 
 beforeAll(async () => {
@@ -186,6 +187,24 @@ describe('an answer is what the document says', () => {
       '/v1/uploads/{id}/reprocess',
       202,
       () => call('POST', `${domain.origin}/v1/uploads/${id}/reprocess`, asAdmin),
+    ],
+    [
+      'post',
+      '/v1/upload-tokens',
+      201,
+      () => call('POST', `${domain.origin}/v1/upload-tokens`, { ...asAdmin, headers: asJson, body: '{}' }),
+    ],
+    [
+      'post',
+      '/v1/upload-tokens',
+      401,
+      () => call('POST', `${domain.origin}/v1/upload-tokens`, { headers: asJson, body: '{}' }),
+    ],
+    [
+      'post',
+      '/v1/uploads/{id}/links',
+      201,
+      () => call('POST', `${domain.origin}/v1/uploads/${id}/links`, { ...asAdmin, headers: asJson, body: '{}' }),
     ],
     [
       'delete',

@@ -316,12 +316,13 @@ describe('a form of which some files are refused', () => {
       file('last.txt', 'fine too'),
     ])
     expectStatus(answer, 207)
+    const readToken = expect.stringMatching(/^stvt_/)
     expect(answer.json.results).toEqual([
-      { upload: expect.objectContaining({ filename: 'first.txt', status: 'pending' }) },
+      { upload: expect.objectContaining({ filename: 'first.txt', status: 'pending' }), readToken },
       { filename: 'too-large', problem: expect.objectContaining({ code: 'file-too-large', limit: partBytes + 10 }) },
-      { upload: expect.objectContaining({ filename: 'large', sha256: sha256(large) }) },
+      { upload: expect.objectContaining({ filename: 'large', sha256: sha256(large) }), readToken },
       { filename: 'fake.png', problem: expect.objectContaining({ code: 'type-contradicted' }) },
-      { upload: expect.objectContaining({ filename: 'last.txt' }) },
+      { upload: expect.objectContaining({ filename: 'last.txt' }), readToken },
     ])
     for (const result of answer.json.results) {
       if (result.problem) expect(result.problem.requestId).toBe(answer.headers.get('x-request-id'))
