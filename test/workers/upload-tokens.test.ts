@@ -302,6 +302,7 @@ describe('its limits', () => {
         slug: 'a',
         policy: policySchema.parse({ allowedTypes: policy }),
         suspendedAt: null,
+        stored: { files: 0, bytes: 0 },
       }
       const token = (limits: UploadLimits) => ({ tokenId: 'a', domainId: domain.id, keyId: null, expiresAt: 0, limits })
       expect(allowsType(narrowDomain(domain, token({ types })).policy, { type, isConfirmed })).toBe(allowed)
