@@ -1,12 +1,14 @@
 import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
 import type { StepName } from './core/policy.ts'
-import type { JobQueue, Log } from './core/ports.ts'
+import type { Clock, JobQueue, Log, RateLimiter } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
 import type { ApiKey } from './db/api-keys.ts'
 import { type Database, openDatabase } from './db/database.ts'
 import { type Env, parseEnv } from './env.ts'
 import { BufferPool } from './ingest/buffer-pool.ts'
+import { DurableRateLimiter } from './limits/durable.ts'
+import { UpstashRateLimiter } from './limits/upstash.ts'
 import { log } from './log.ts'
 import type { Step } from './processing/step.ts'
 import { steps } from './processing/steps.ts'
@@ -51,6 +53,7 @@ export interface Deps {
   /** Null unless QStash is the queue. */
   callbacks: CallbackGuard | null
   directory: DomainDirectory
+  rateLimiter: RateLimiter
   keyCache: TimedCache<ApiKey>
   signingSecrets: SigningSecrets
   pool: BufferPool
@@ -88,6 +91,7 @@ function buildAdapters(env: Env): Omit<DepsWithoutQueue, 'defer'> {
     places: [{ db: control, storage }],
     callbacks: buildCallbacks(env),
     directory: new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now }),
+    rateLimiter: buildRateLimiter(env, now),
     keyCache,
     signingSecrets: { current: env.SIGNING_SECRET, previous: env.SIGNING_SECRET_PREVIOUS },
     pool,
@@ -98,6 +102,13 @@ function buildAdapters(env: Env): Omit<DepsWithoutQueue, 'defer'> {
   }
   shared.set(env, adapters)
   return adapters
+}
+
+/** Redis when its URL is set, else a Durable Object for each domain. */
+function buildRateLimiter(env: Env, now: Clock): RateLimiter {
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, RATE_LIMITS } = env
+  if (url && token) return new UpstashRateLimiter({ url, token })
+  return new DurableRateLimiter(RATE_LIMITS as NonNullable<Env['RATE_LIMITS']>, now)
 }
 
 /** QStash when its token is set, else Redis when its URL is, else Cloudflare Queues. */

@@ -22,6 +22,12 @@ const envSchema = z
     JOBS: z
       .custom<Queue<Job>>((value) => typeof value === 'object' && value !== null, 'the Queues binding is missing')
       .optional(),
+    RATE_LIMITS: z
+      .custom<Cloudflare.Env['RATE_LIMITS']>(
+        (value) => typeof value === 'object' && value !== null,
+        'the Durable Object binding is missing',
+      )
+      .optional(),
     /** `development` opens what a developer needs on his own machine; set by the scripts of this project and the tests. */
     MODE: z.enum(['production', 'development']).default('production'),
     /** Development only: how far ahead of the time the reconciler and the leases are, in seconds. */
@@ -44,7 +50,7 @@ const envSchema = z
     QSTASH_URL: z.url().optional(),
     QSTASH_CURRENT_SIGNING_KEY: secret.optional(),
     QSTASH_NEXT_SIGNING_KEY: secret.optional(),
-    /** Jobs go through this Redis when QStash is not configured. */
+    /** Requests are counted in this Redis, and jobs go through it when QStash is not configured. */
     UPSTASH_REDIS_REST_URL: z.url().optional(),
     UPSTASH_REDIS_REST_TOKEN: secret.optional(),
   })
@@ -61,9 +67,14 @@ const envSchema = z
       for (const name of ['CALLBACK_URL', 'QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY'] as const) {
         if (!env[name]) refuse(name, 'is needed with QSTASH_TOKEN')
       }
-    } else if (env.UPSTASH_REDIS_REST_URL) {
+    } else if (!env.UPSTASH_REDIS_REST_URL && !env.JOBS) {
+      refuse('JOBS', 'or QSTASH_TOKEN or UPSTASH_REDIS_REST_URL is needed: there is no queue')
+    }
+    if (env.UPSTASH_REDIS_REST_URL) {
       if (!env.UPSTASH_REDIS_REST_TOKEN) refuse('UPSTASH_REDIS_REST_TOKEN', 'is needed with UPSTASH_REDIS_REST_URL')
-    } else if (!env.JOBS) refuse('JOBS', 'or QSTASH_TOKEN or UPSTASH_REDIS_REST_URL is needed: there is no queue')
+    } else if (!env.RATE_LIMITS) {
+      refuse('RATE_LIMITS', 'or UPSTASH_REDIS_REST_URL is needed: there is nothing to count requests in')
+    }
   })
   .transform((env) =>
     env.MODE === 'development' ? { ...env, SIGNING_SECRET: env.SIGNING_SECRET ?? developmentSigningSecret } : env,

@@ -4,6 +4,8 @@ import { consumeBatch } from './queue/cloudflare.ts'
 import { reconcile } from './services/reconcile/reconcile.ts'
 import { noteDeadJob, runJob } from './services/run-job.ts'
 
+export { RateLimiterObject } from './limits/rate-limiter-object.ts'
+
 const app = createApp()
 
 /** The Worker: HTTP in, jobs from the queue, and the sweep of every minute. */

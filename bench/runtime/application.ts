@@ -7,7 +7,7 @@ const gibibyte = 1024 ** 3
 
 /** The whole application, as it is deployed. `entry` may be another that wraps it. */
 export function application(name = 'app', entry = 'src/index.ts'): WorkerToRun {
-  return { name, entry, vars: { BASE_DOMAIN: baseDomain, ADMIN_TOKEN: adminToken }, migrated: true }
+  return { name, entry, vars: { BASE_DOMAIN: baseDomain, ADMIN_TOKEN: adminToken }, isApplication: true }
 }
 
 /** Makes the domain that everybody may upload to, large files too. */

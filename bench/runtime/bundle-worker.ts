@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { writeBareConfig } from './bare-config.ts'
 
 const root = join(import.meta.dirname, '../..')
 const wrangler = join(dirname(fileURLToPath(import.meta.resolve('wrangler/package.json'))), 'bin/wrangler.js')
@@ -17,8 +18,8 @@ export interface Bundle {
 const bundles = new Map<string, Promise<Bundle>>()
 
 /**
- * Bundles a Worker as a deployment would, by `wrangler deploy --dry-run` with the project's own configuration, so that
- * what is measured is what is shipped. `entry` is relative to the project. Each is bundled once a run: what changes in
+ * Bundles a Worker as a deployment would, by `wrangler deploy --dry-run` as the project's own configuration says, so
+ * that what is measured is what is shipped. `entry` is relative to the project. Each is bundled once a run: what changes in
  * the sources meanwhile does not change what is measured.
  */
 export function bundleWorker(entry: string): Promise<Bundle> {
@@ -33,7 +34,8 @@ export function bundleWorker(entry: string): Promise<Bundle> {
 async function runWrangler(entry: string): Promise<Bundle> {
   const folder = await mkdtemp(join(tmpdir(), 'stevedore-bundle-'))
   try {
-    const args = ['deploy', entry, '--dry-run', '--outdir', folder, '--config', 'wrangler.toml']
+    const config = await writeBareConfig(folder)
+    const args = ['deploy', join(root, entry), '--dry-run', '--outdir', folder, '--config', config]
     const { stdout } = await promisify(execFile)(process.execPath, [wrangler, ...args], {
       cwd: root,
       env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_WRITE_LOGS: 'false', NO_COLOR: '1' },

@@ -8,13 +8,15 @@ import { childrenRunning, findChild } from './process-usage.ts'
 
 const root = join(import.meta.dirname, '../..')
 
+const durableObjects = { RATE_LIMITS: { className: 'RateLimiterObject', useSQLite: true } }
+
 export interface WorkerToRun {
   name: string
   /** Its entry module, relative to the project. */
   entry: string
   vars?: Record<string, string>
-  /** Whether its database gets the project's tables. */
-  migrated?: boolean
+  /** Whether it is the application: its database gets the project's tables, and its Durable Objects are there. */
+  isApplication?: boolean
 }
 
 /** Workers in one workerd process, which also runs the simulators of R2, D1 and Queues. */
@@ -45,7 +47,7 @@ export async function startRuntime(workers: readonly WorkerToRun[], { inspect = 
       log: new Log(LogLevel.ERROR),
       cf: false,
       ...(inspect ? { inspectorPort: 0 } : {}),
-      workers: workers.map(({ name, vars = {} }, index) => ({
+      workers: workers.map(({ name, vars = {}, isApplication }, index) => ({
         name,
         modules: [{ type: 'ESModule', path: `${name}.js`, contents: bundles[index] as string }],
         compatibilityDate: compatibility_date as string,
@@ -53,6 +55,7 @@ export async function startRuntime(workers: readonly WorkerToRun[], { inspect = 
         bindings: vars,
         r2Buckets: { BUCKET: name },
         d1Databases: { DB: name },
+        ...(isApplication ? { durableObjects } : {}),
         queueProducers: { JOBS: `jobs-of-${name}` },
         unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
       })),
@@ -64,9 +67,9 @@ export async function startRuntime(workers: readonly WorkerToRun[], { inspect = 
     await miniflare.ready
     const pid = findChild('workerd', before)
     const ports = new Map<string, number>()
-    for (const { name, migrated } of workers) {
+    for (const { name, isApplication } of workers) {
       ports.set(name, Number((await miniflare.unsafeGetDirectURL(name)).port))
-      if (migrated) await migrate((await miniflare.getD1Database('DB', name)) as unknown as D1Database)
+      if (isApplication) await migrate((await miniflare.getD1Database('DB', name)) as unknown as D1Database)
     }
     return {
       pid,

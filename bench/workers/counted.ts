@@ -1,5 +1,7 @@
 import application from '../../src/index.ts'
 
+export { RateLimiterObject } from '../../src/index.ts'
+
 const counts = { r2: [] as string[], d1: [] as string[], publishes: [] as string[] }
 
 /** Calls of these methods leave the Worker; all others only prepare one. */

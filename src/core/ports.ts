@@ -1,4 +1,5 @@
 import type { Job } from './job.ts'
+import type { RateBucket, RateVerdict } from './rate-limit.ts'
 
 /** Where jobs are put. One contract suite (`test/job-queue/contract.ts`) holds for every implementation. */
 export interface JobQueue {
@@ -8,6 +9,15 @@ export interface JobQueue {
    * Throws when the queue did not confirm; the rows stay due and the reconciler publishes them again.
    */
   publish(jobs: readonly Job[], options?: { delaySeconds?: number }): Promise<void>
+}
+
+/** Counts requests. One contract suite (`test/rate-limiter/contract.ts`) holds for every implementation. */
+export interface RateLimiter {
+  /**
+   * Takes one request out of every bucket of a domain, or out of none: the first that is full refuses it. However many
+   * ask at once, no more than `limit` pass. Throws when it can't say.
+   */
+  take(domainId: string, buckets: readonly RateBucket[]): Promise<RateVerdict>
 }
 
 /** Writes one structured line. `event` is a stable name in kebab-case; `fields` holds plain JSON. */

@@ -11,6 +11,7 @@ const mayImport: Record<string, string[]> = {
   db: ['core'],
   storage: ['core'],
   queue: ['core'],
+  limits: ['core'],
   ingest: ['core', 'multipart', 'storage'],
   processing: ['core', 'storage'],
   services: ['core', 'db', 'storage', 'ingest', 'multipart', 'processing'],
@@ -28,9 +29,9 @@ const mayImportAtTop: Record<string, string[]> = {
   'log.ts': ['core'],
   'problem.ts': ['core'],
   'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts')],
-  'app.ts': [...notFolder('db', 'storage', 'queue'), ...notEntry('app.ts')],
-  'context.ts': [...notFolder('db', 'storage', 'queue'), ...notEntry('context.ts')],
-  'index.ts': [...notFolder('db', 'storage', 'queue'), ...notEntry('index.ts')],
+  'app.ts': [...notFolder('db', 'storage', 'queue', 'limits'), ...notEntry('app.ts')],
+  'context.ts': [...notFolder('db', 'storage', 'queue', 'limits'), ...notEntry('context.ts')],
+  'index.ts': [...notFolder('db', 'storage', 'queue', 'limits'), ...notEntry('index.ts')],
 }
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-layers-'))
@@ -127,7 +128,15 @@ const otherForms: Example[] = [
   },
   { file: 'src/routes/part/values.ts', lines: [refused("import { receiveFile } from '../../ingest/thing.ts'")] },
   { file: 'src/problem.ts', lines: [allowed(importOf('./multipart/errors.ts'))] },
-  { file: 'src/index.ts', lines: [allowed(importOf('./queue/cloudflare.ts')), refused(importOf('./queue/qstash.ts'))] },
+  {
+    file: 'src/index.ts',
+    lines: [
+      allowed(importOf('./queue/cloudflare.ts')),
+      refused(importOf('./queue/qstash.ts')),
+      allowed(importOf('./limits/rate-limiter-object.ts')),
+      refused(importOf('./limits/durable.ts')),
+    ],
+  },
   { file: 'src/db/part/deeper/thing.ts', lines: [refused(importOf('./thing.ts'))] },
 ]
 
