@@ -8,6 +8,7 @@ import { log } from './log.ts'
 import { credential } from './middleware/credential.ts'
 import { deps } from './middleware/deps.ts'
 import { domain } from './middleware/domain.ts'
+import { domainRules } from './middleware/domain-rules.ts'
 import { host } from './middleware/host.ts'
 import { requestBody } from './middleware/request-body.ts'
 import { invalidRequest, problemDocument, toRefusal } from './problem.ts'
@@ -20,6 +21,9 @@ import { openApiInfo } from './routes/openapi-info.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { uploadRoutes } from './routes/uploads.ts'
+
+/** What is done in a domain. */
+const inDomain = ['/v1/uploads/*', '/v1/upload-tokens/*', '/v1/tus/*', '/v1/resumable/*']
 
 /** The whole HTTP interface. `build` makes what a request works with; tests pass one of their own. */
 export function createApp(
@@ -36,8 +40,7 @@ export function createApp(
   app.use(requestBody())
   app.use(deps(build))
   app.use('/v1/*', host(), credential())
-  app.use('/v1/uploads/*', domain())
-  app.use('/v1/upload-tokens', domain())
+  for (const path of inDomain) app.use(path, domain(), domainRules())
 
   app.route('/', sendUploadRoutes)
   app.route('/', uploadRoutes)

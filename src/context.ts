@@ -18,7 +18,7 @@ export interface AppEnv {
     host: HostMeaning
     /** Set on `/v1/…`. */
     credential: Credential
-    /** Set on `/v1/uploads…`; null when nothing outside of the body names one. */
+    /** Set where something is done in a domain, as on `/v1/uploads…`; null when nothing outside of the body names one. */
     domain: Domain | null
   }
 }

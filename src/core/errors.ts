@@ -44,6 +44,7 @@ export const errorCodes = [
   'digest-mismatch',
   'range-not-satisfiable',
   'precondition-failed',
+  'rate-limited',
   'busy',
   'unavailable',
   'misconfigured',

@@ -72,8 +72,16 @@ export function bucketsFor(
 }
 
 function clientOf(credential: Exclude<Credential, { kind: 'administrator' }>, address: string | undefined): string {
-  if (credential.kind === 'key') return `key:${credential.keyId}`
-  return `address:${networkOf(address) ?? 'unknown'}`
+  switch (credential.kind) {
+    case 'key':
+      return `key:${credential.keyId}`
+    case 'upload-token':
+      return `token:${credential.tokenId}`
+    case 'read-token':
+      return `file:${credential.fileId}`
+    case 'anonymous':
+      return `address:${networkOf(address) ?? 'unknown'}`
+  }
 }
 
 /** How often a bucket was taken from in the window that runs, and in the one before. */

@@ -8,6 +8,7 @@ import { essenceOf } from '../core/media-type.ts'
 import { parseMetadata } from '../core/metadata.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import { domainNotFound, requireDomain } from '../middleware/domain.ts'
+import { judge } from '../middleware/domain-rules.ts'
 import { problemDocument } from '../problem.ts'
 import { parseIdempotencyKey } from '../services/receive/idempotency.ts'
 import { receiveMultipart } from '../services/receive/receive-multipart.ts'
@@ -77,7 +78,7 @@ const sendForm = createRoute({
       description: 'Some of the files were accepted.',
       content: { 'application/json': { schema: resultsSchema } },
     },
-    ...problemResponses(400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503),
+    ...problemResponses(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503),
   },
 })
 
@@ -112,7 +113,7 @@ const sendRaw = createRoute({
       description: 'The file was accepted.',
       content: { 'application/json': { schema: acceptedUploadSchema } },
     },
-    ...problemResponses(400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503),
+    ...problemResponses(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503),
   },
 })
 
@@ -127,6 +128,7 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
       credential: c.get('credential'),
       domain: c.get('domain'),
       findDomain: async (name) => (await c.get('deps').directory.byClientText(name)) ?? refuse(name),
+      judge: (target) => judge(c, target),
       partsFor: (target) => intakeParts(c, target),
       repeatable: repeatable(c),
     })

@@ -200,6 +200,11 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
     const DB = faultyD1(env.DB, (sql) => (sql.includes('stored_files +') ? 'before' : undefined))
     return putFile((await makeDomain()).origin, 'a', 'abc', { send: appWith({ env: { DB } }) })
   },
+  'rate-limited': async () => {
+    const domain = await makeDomain({ uploadsPerMinute: 1 })
+    await put(domain)
+    return putFile(domain.origin, 'a', 'abc')
+  },
   misconfigured: () => call('GET', `${apex}/healthz`, { send: appWith({ env: { DB: undefined } }) }),
   internal: async () => {
     const DB = faultyD1(env.DB, () => 'before')
@@ -222,10 +227,11 @@ const facts: Partial<Record<ErrorCode, object>> = {
   'not-ready': { uploadStatus: 'pending' },
   'status-conflict': { uploadStatus: 'pending' },
   forbidden: { scope: 'read' },
+  'rate-limited': { policy: 'uploads', limit: 1, windowSeconds: 60 },
 }
 
 /** Refusals that another try may mend say when. */
-const retriable: readonly ErrorCode[] = ['busy', 'unavailable', 'idempotency-in-progress']
+const retriable: readonly ErrorCode[] = ['busy', 'unavailable', 'idempotency-in-progress', 'rate-limited']
 
 describe('each error code', () => {
   test.each(errorCodes)('%s', async (code) => {

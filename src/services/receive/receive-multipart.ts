@@ -30,6 +30,8 @@ export interface MultipartUpload {
   domain: Domain | null
   /** Finds the domain that a form field names; throws `domain-not-found`. */
   findDomain(name: string): Promise<Domain>
+  /** Judges the request by the rules of a domain that only the form names; throws what refuses it. */
+  judge(domain: Domain): Promise<void>
   /** What the services need for one domain. */
   partsFor(domain: Domain): IntakeParts
   repeatable: Repeatable
@@ -124,7 +126,9 @@ class MultipartReception {
         },
       )
     }
-    if (!this.#domain) await this.#admit(named)
+    if (this.#domain) return
+    await this.#request.judge(named)
+    await this.#admit(named)
   }
 
   async #file(part: Part): Promise<void> {
