@@ -1,10 +1,12 @@
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createTestHarness } from 'wrangler'
 import type { RateBucket, RateVerdict } from '../../src/core/rate-limit.ts'
 import { describeRateLimiter } from '../rate-limiter/contract.ts'
 import { redisMissing } from '../redis/redis-server.ts'
 import { startUpstashRedis, type UpstashRedis } from '../redis/upstash-redis.ts'
+import { expectStatus, makeDomain } from '../support/e2e/domains.ts'
+import { startLocalWorker } from '../support/e2e/local-worker.ts'
 
 if (redisMissing) console.warn(`Left out, rates in a Redis: ${redisMissing}`)
 
@@ -62,4 +64,34 @@ describe.skipIf(redisMissing)('with a Redis', () => {
       return take('/redis', domainId, buckets, now)
     },
   }))
+
+  it('the Worker counts there, as long as it answers', async () => {
+    const { bridge, send, vars } = redis as UpstashRedis
+    await send('FLUSHALL')
+    const worker = await startLocalWorker(vars)
+    try {
+      const domain = await makeDomain(worker, { uploadsPerMinutePerClient: 1 })
+      const upload = () => worker.call('PUT', '/v1/uploads/a.txt', { host: domain.host, body: 'content' })
+      const first = await upload()
+      expectStatus(first, 202)
+      expect(first.headers.ratelimit).toMatch(/^"uploads-per-client";r=0;t=\d+$/)
+      // When a minute turns meanwhile, one of them passes.
+      const rest = [await upload(), await upload()]
+      expect(rest.find(({ status }) => status === 429)?.json()).toMatchObject({ code: 'rate-limited', limit: 1 })
+      const keys = (await send('KEYS', 'stevedore:rates:*')) as string[]
+      expect(keys.join()).toContain(`stevedore:rates:${domain.id}:uploads:address:`)
+      for (const key of keys) expect(Number(await send('PTTL', key))).toBeGreaterThan(0)
+
+      for (const fault of ['error-before', 'hang'] as const) {
+        bridge.failNext(1, fault, 'EVALSHA')
+        const uncounted = await upload()
+        expectStatus(uncounted, 202)
+        expect(uncounted.headers.ratelimit).toBeUndefined()
+      }
+      expect(worker.logged('limiter-failed')).toMatchObject([{ domainId: domain.id }, { domainId: domain.id }])
+    } finally {
+      bridge.heal()
+      await worker.stop()
+    }
+  })
 })
