@@ -6,6 +6,7 @@ import { Refusal } from './core/errors.ts'
 import { buildDeps, type Deps } from './deps.ts'
 import { log } from './log.ts'
 import { credential } from './middleware/credential.ts'
+import { crossOrigin } from './middleware/cross-origin.ts'
 import { deps } from './middleware/deps.ts'
 import { domain } from './middleware/domain.ts'
 import { domainRules } from './middleware/domain-rules.ts'
@@ -22,7 +23,7 @@ import { sendUploadRoutes } from './routes/send-upload.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 
-/** What is done in a domain. */
+/** What is done in a domain, by its clients and by the pages of their browsers. */
 const inDomain = ['/v1/uploads/*', '/v1/upload-tokens/*', '/v1/tus/*', '/v1/resumable/*']
 
 /** The whole HTTP interface. `build` makes what a request works with; tests pass one of their own. */
@@ -39,7 +40,9 @@ export function createApp(
   app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }))
   app.use(requestBody())
   app.use(deps(build))
-  app.use('/v1/*', host(), credential())
+  app.use('/v1/*', host())
+  for (const path of inDomain) app.use(path, crossOrigin())
+  app.use('/v1/*', credential())
   for (const path of inDomain) app.use(path, domain(), domainRules())
 
   app.route('/', sendUploadRoutes)

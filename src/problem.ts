@@ -25,6 +25,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   },
   forbidden: { status: 403, title: 'The credential does not allow this' },
   'token-used-up': { status: 403, title: 'The upload token is used up' },
+  'origin-not-allowed': { status: 403, title: 'Pages of this origin may not use the domain' },
   'domain-suspended': { status: 403, title: 'The domain is suspended' },
   'route-not-found': { status: 404, title: 'There is nothing at this address' },
   'domain-not-found': { status: 404, title: 'There is no such domain' },

@@ -19,6 +19,7 @@ export const errorCodes = [
   'credential-invalid',
   'forbidden',
   'token-used-up',
+  'origin-not-allowed',
   'signature-invalid',
   'route-not-found',
   'method-not-allowed',

@@ -2,7 +2,6 @@ import { createMiddleware } from 'hono/factory'
 import type { AppContext, AppEnv } from '../context.ts'
 import type { Domain } from '../core/domain.ts'
 import { Refusal } from '../core/errors.ts'
-import type { HostMeaning } from '../core/host.ts'
 
 /**
  * Finds the domain a request is for: by its host, and on the apex host by `X-Upload-Domain`, `?domain=` or the
@@ -11,7 +10,7 @@ import type { HostMeaning } from '../core/host.ts'
 export function domain() {
   return createMiddleware<AppEnv>(async function domain(c, next) {
     const { directory } = c.get('deps')
-    let found = await domainOfHost(c, c.get('host'))
+    let found = await domainOfHost(c)
     const names = [c.req.header('x-upload-domain'), ...(c.req.queries('domain') ?? [])]
     for (const name of names) {
       if (name === undefined) continue
@@ -50,8 +49,10 @@ export function domainNotFound(name: string): Refusal {
   return new Refusal('domain-not-found', `There is no domain "${name.slice(0, 100)}" here.`)
 }
 
-async function domainOfHost(c: AppContext, meaning: HostMeaning): Promise<Domain | null> {
-  const { directory } = c.var.deps
+/** The domain that the host of the request is served for; null on the apex host. Throws `domain-not-found`. */
+export async function domainOfHost(c: AppContext): Promise<Domain | null> {
+  const { directory } = c.get('deps')
+  const meaning = c.get('host')
   switch (meaning.kind) {
     case 'apex':
       return null

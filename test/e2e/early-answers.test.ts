@@ -96,6 +96,24 @@ describe('a refused upload', () => {
     connection.close()
   })
 
+  it('has its answer when its page may not use the domain', async () => {
+    const headers = { origin: 'https://elsewhere.example' }
+    for (let times = 0; times < 10; times += 1) {
+      const answer = await worker.call('PUT', '/v1/uploads/large.bin', { host: open.host, headers, body: large })
+      expectStatus(answer, 403)
+      expect(answer.json().code).toBe('origin-not-allowed')
+    }
+  })
+
+  it('has its answer when it is one too many', async () => {
+    const limited = await makeDomain(worker, { uploadsPerMinute: 1 })
+    const send = () => worker.call('PUT', '/v1/uploads/large.bin', { host: limited.host, body: large })
+    expectStatus(await send(), 202)
+    // When a minute turns meanwhile, one of them passes.
+    const rest = [await send(), await send()]
+    expect(rest.find(({ status }) => status === 429)?.json()).toMatchObject({ code: 'rate-limited', limit: 1 })
+  })
+
   it('leaves the connection fit for the next request', async () => {
     const connection = await RawConnection.open(worker.port)
     const { closed, open, medium } = domains

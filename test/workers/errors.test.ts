@@ -118,6 +118,8 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
     await putFile(domain.origin, 'a', 'abc', { key: made.token, send })
     return putFile(domain.origin, 'b', 'abc', { key: made.token, send })
   },
+  'origin-not-allowed': async () =>
+    putFile((await makeDomain()).origin, 'a', 'abc', { headers: { origin: 'https://elsewhere.example' } }),
   'signature-invalid': () => call('POST', 'https://callbacks.example/internal/jobs', { body: '{}', send: withQStash }),
   'route-not-found': () => call('GET', `${apex}/nothing`),
   'method-not-allowed': () => call('POST', `${apex}/healthz`),
@@ -227,6 +229,7 @@ const facts: Partial<Record<ErrorCode, object>> = {
   'not-ready': { uploadStatus: 'pending' },
   'status-conflict': { uploadStatus: 'pending' },
   forbidden: { scope: 'read' },
+  'origin-not-allowed': { origin: 'https://elsewhere.example' },
   'rate-limited': { policy: 'uploads', limit: 1, windowSeconds: 60 },
 }
 
