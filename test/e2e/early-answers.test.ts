@@ -6,7 +6,7 @@ import { AnswerMatrix } from '../support/e2e/answer-matrix.ts'
 import { startBareWorker } from '../support/e2e/bare-worker.ts'
 import { noise } from '../support/e2e/bodies.ts'
 import { type Browser, chromiumClient, chromiumMissing, openChromium } from '../support/e2e/chromium.ts'
-import { expectStatus, holdings, nothingHeld } from '../support/e2e/domains.ts'
+import { expectStatus, holdings, makeDomain, nothingHeld } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import type { LocalWorker } from '../support/e2e/local-worker.ts'
 import { RawConnection } from '../support/e2e/raw-connection.ts'
@@ -99,7 +99,7 @@ describe('a refused upload', () => {
   it('has its answer when its page may not use the domain', async () => {
     const headers = { origin: 'https://elsewhere.example' }
     for (let times = 0; times < 10; times += 1) {
-      const answer = await worker.call('PUT', '/v1/uploads/large.bin', { host: open.host, headers, body: large })
+      const answer = await worker.call('PUT', '/v1/uploads/large.bin', { host: domains.open.host, headers, body: large })
       expectStatus(answer, 403)
       expect(answer.json().code).toBe('origin-not-allowed')
     }

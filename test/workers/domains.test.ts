@@ -588,6 +588,8 @@ describe('in production', () => {
     ['no bucket', { BUCKET: undefined }],
     ['no database', { DB: undefined }],
     ['no queue', { JOBS: undefined }],
+    ['nothing to count in', { RATE_LIMITS: undefined }],
+    ['a Redis without its token', { UPSTASH_REDIS_REST_URL: 'https://redis.example' }],
     ['no base domain', { BASE_DOMAIN: undefined }],
     ['a base domain that is none', { BASE_DOMAIN: '10.0.0.1' }],
     ['a short administrator token', { ADMIN_TOKEN: 'short' }],
