@@ -72,6 +72,11 @@ export const policySchema = z.strictObject({
     .max(200)
     .default([])
     .describe('Media types that are refused although allowed above.'),
+  confirmedTypes: z
+    .array(typePattern)
+    .max(200)
+    .default([])
+    .describe('Media types that are taken only where the bytes show them, even if they are allowed by name.'),
   allowedExtensions: z
     .array(extension)
     .max(200)
@@ -118,6 +123,30 @@ export type Policy = z.infer<typeof policySchema> & {
   readonly withinTypes?: readonly string[]
 }
 
+type PolicyShape = typeof policySchema.shape
+
+/** Some fields of a policy. What is not given stays away: it gets no default, as `policySchema.partial()` would give it. */
+export const policyChangeSchema = z.strictObject(
+  Object.fromEntries(
+    Object.entries(policySchema.shape).map(([name, field]) => [
+      name,
+      (field.unwrap() as z.ZodType).describe(field.description ?? '').optional(),
+    ]),
+  ) as { [Name in keyof PolicyShape]: z.ZodOptional<ReturnType<PolicyShape[Name]['unwrap']>> },
+)
+
+export type PolicyChange = z.infer<typeof policyChangeSchema>
+
+const closedPolicy = policySchema.parse({})
+
+/**
+ * A policy as it was written down, of which each field was checked then. Those that there were not at that time have
+ * their defaults.
+ */
+export function storedPolicy(stored: Partial<Policy>): Policy {
+  return { ...closedPolicy, ...stored }
+}
+
 /**
  * Whether the policy takes a file of this media type (lower case, without parameters). A type that only the client's
  * word speaks for has to be listed as itself: it is no member of a group such as `image/*`.
@@ -127,7 +156,9 @@ export function allowsType(policy: Policy, { type, isConfirmed }: { type: string
     patterns.some((pattern) =>
       isConfirmed || !pattern.endsWith('/*') || pattern === '*/*' ? matchesType(pattern, type) : false,
     )
-  const isDenied = policy.deniedTypes.some((pattern) => matchesType(pattern, type))
+  const isDenied =
+    policy.deniedTypes.some((pattern) => matchesType(pattern, type)) ||
+    (!isConfirmed && policy.confirmedTypes.some((pattern) => matchesType(pattern, type)))
   return isAmong(policy.allowedTypes) && (!policy.withinTypes || isAmong(policy.withinTypes)) && !isDenied
 }
 
@@ -141,7 +172,8 @@ export function allowsFilename({ allowedExtensions }: Policy, filename: string):
   return allowedExtensions.length === 0 || allowedExtensions.includes(extensionOf(filename))
 }
 
-function matchesType(pattern: string, type: string): boolean {
+/** Whether a media type is one of those that a pattern stands for. */
+export function matchesType(pattern: string, type: string): boolean {
   if (pattern === '*/*' || pattern === type) return true
   return pattern.endsWith('/*') && type.startsWith(pattern.slice(0, -1))
 }
