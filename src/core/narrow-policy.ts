@@ -1,4 +1,4 @@
-import { type MetadataRule, matchesType, type Policy, type PolicyChange } from './policy.ts'
+import { type DomainPolicy, type MetadataRule, matchesType, type PolicyChange } from './policy.ts'
 
 /**
  * How two layers of a policy come together, for each field: `narrow` gives the narrower of two values, `isWider` says
@@ -27,7 +27,7 @@ const union: Rule<string[]> = {
   isWider: () => false,
 }
 
-const rules: { readonly [Field in keyof Policy]: Rule<Policy[Field]> } = {
+const rules: { readonly [Field in keyof DomainPolicy]: Rule<DomainPolicy[Field]> } = {
   maxFileBytes: least,
   maxRequestBytes: least,
   maxFilesPerRequest: least,
@@ -65,14 +65,14 @@ const rules: { readonly [Field in keyof Policy]: Rule<Policy[Field]> } = {
   },
 }
 
-const fields = Object.keys(rules) as (keyof Policy)[]
+const fields = Object.keys(rules) as (keyof DomainPolicy)[]
 
 /**
  * The policy in force where an administrator gives the outer bound and a manager has set some fields: in each field the
  * narrower of the two, so that it is never wider than the administrator's, whichever of them was changed last.
  */
-export function narrow(administrator: Policy, manager: PolicyChange): Policy {
-  const policy: Policy = { ...administrator }
+export function narrow(administrator: DomainPolicy, manager: PolicyChange): DomainPolicy {
+  const policy: DomainPolicy = { ...administrator }
   for (const field of fields) narrowField(policy, field, administrator, manager)
   if (manager.allowedTypes) {
     const unshown = policy.allowedTypes.filter(
@@ -92,7 +92,7 @@ export function narrow(administrator: Policy, manager: PolicyChange): Policy {
 
 /** A field in which a manager asks for more than he may give. */
 export interface WiderField {
-  field: keyof Policy
+  field: keyof DomainPolicy
   /** The administrator's value. */
   limit: unknown
   /** The manager's. */
@@ -101,7 +101,7 @@ export interface WiderField {
 }
 
 /** The fields in which a manager's change goes beyond what the administrator allows: none when it may be made. */
-export function widerFields(administrator: Policy, manager: PolicyChange): WiderField[] {
+export function widerFields(administrator: DomainPolicy, manager: PolicyChange): WiderField[] {
   return fields
     .filter((field) => manager[field] !== undefined && isWider(field, administrator, manager))
     .map((field) => ({
@@ -112,20 +112,24 @@ export function widerFields(administrator: Policy, manager: PolicyChange): Wider
     }))
 }
 
-function narrowField<Field extends keyof Policy>(
-  policy: Policy,
+function narrowField<Field extends keyof DomainPolicy>(
+  policy: DomainPolicy,
   field: Field,
-  administrator: Policy,
+  administrator: DomainPolicy,
   manager: PolicyChange,
 ): void {
-  const rule: Rule<Policy[Field]> = rules[field]
-  const value = manager[field] as Policy[Field] | undefined
+  const rule: Rule<DomainPolicy[Field]> = rules[field]
+  const value = manager[field] as DomainPolicy[Field] | undefined
   if (rule !== 'administrator' && value !== undefined) policy[field] = rule.narrow(administrator[field], value)
 }
 
-function isWider<Field extends keyof Policy>(field: Field, administrator: Policy, manager: PolicyChange): boolean {
-  const rule: Rule<Policy[Field]> = rules[field]
-  return rule === 'administrator' || rule.isWider(administrator[field], manager[field] as Policy[Field])
+function isWider<Field extends keyof DomainPolicy>(
+  field: Field,
+  administrator: DomainPolicy,
+  manager: PolicyChange,
+): boolean {
+  const rule: Rule<DomainPolicy[Field]> = rules[field]
+  return rule === 'administrator' || rule.isWider(administrator[field], manager[field] as DomainPolicy[Field])
 }
 
 /** The patterns that stand for what both lists allow; none means that nothing is. */
@@ -159,7 +163,7 @@ function commonExtensions(administrator: string[], manager: string[]): string[] 
   return common.length === 0 ? null : common
 }
 
-type MetadataRules = Policy['metadata']
+type MetadataRules = DomainPolicy['metadata']
 
 /** The rules of both: a key that either of them knows, with everything that either asks of it. */
 function narrowMetadata(administrator: MetadataRules, manager: MetadataRules): MetadataRules {

@@ -117,8 +117,11 @@ export const policySchema = z.strictObject({
   steps: z.array(z.enum(stepNames)).max(20).default(['inspect']).describe('The processing steps, in their order.'),
 })
 
-/** A domain's policy as one request meets it. */
-export type Policy = z.infer<typeof policySchema> & {
+/** A domain's policy as it is stored. */
+export type DomainPolicy = z.infer<typeof policySchema>
+
+/** The same as one request meets it. */
+export type Policy = DomainPolicy & {
   /** Set by an upload token: the type has to be allowed here as well. Never stored. */
   readonly withinTypes?: readonly string[]
 }

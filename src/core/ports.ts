@@ -25,3 +25,17 @@ export type Log = (level: 'debug' | 'info' | 'warn' | 'error', event: string, fi
 
 /** Milliseconds since 1970, passed in wherever time matters. */
 export type Clock = () => number
+
+/**
+ * What DNS has for a name in TXT records: their values, each joined of its strings; a name without such a record; no such
+ * name; name servers that do not answer as they should (SERVFAIL and its like); or a resolver that could not be asked.
+ */
+export type TxtAnswer =
+  | { kind: 'found'; values: string[] }
+  | { kind: 'no-record' }
+  | { kind: 'no-name' }
+  | { kind: 'failed'; reason: string }
+  | { kind: 'unreachable'; reason: string }
+
+/** Looks the TXT records of a name up. Never throws. */
+export type TxtLookup = (name: string) => Promise<TxtAnswer>

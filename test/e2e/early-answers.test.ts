@@ -99,7 +99,11 @@ describe('a refused upload', () => {
   it('has its answer when its page may not use the domain', async () => {
     const headers = { origin: 'https://elsewhere.example' }
     for (let times = 0; times < 10; times += 1) {
-      const answer = await worker.call('PUT', '/v1/uploads/large.bin', { host: domains.open.host, headers, body: large })
+      const answer = await worker.call('PUT', '/v1/uploads/large.bin', {
+        host: domains.open.host,
+        headers,
+        body: large,
+      })
       expectStatus(answer, 403)
       expect(answer.json().code).toBe('origin-not-allowed')
     }

@@ -12,6 +12,7 @@ const mayImport: Record<string, string[]> = {
   storage: ['core'],
   queue: ['core'],
   limits: ['core'],
+  dns: ['core'],
   ingest: ['core', 'multipart', 'storage'],
   processing: ['core', 'storage'],
   services: ['core', 'db', 'storage', 'ingest', 'multipart', 'processing'],
@@ -29,9 +30,9 @@ const mayImportAtTop: Record<string, string[]> = {
   'log.ts': ['core'],
   'problem.ts': ['core'],
   'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts')],
-  'app.ts': [...notFolder('db', 'storage', 'queue', 'limits'), ...notEntry('app.ts')],
-  'context.ts': [...notFolder('db', 'storage', 'queue', 'limits'), ...notEntry('context.ts')],
-  'index.ts': [...notFolder('db', 'storage', 'queue', 'limits'), ...notEntry('index.ts')],
+  'app.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('app.ts')],
+  'context.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('context.ts')],
+  'index.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('index.ts')],
 }
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-layers-'))
