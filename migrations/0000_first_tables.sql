@@ -6,6 +6,7 @@ CREATE TABLE `api_keys` (
 	`scopes` text NOT NULL,
 	`created_at` integer NOT NULL,
 	`expires_at` integer,
+	`last_used_at` integer,
 	`revoked_at` integer
 );
 --> statement-breakpoint
@@ -26,12 +27,18 @@ CREATE UNIQUE INDEX `dead_letters_by_publish` ON `dead_letters` (`file_id`,`gene
 CREATE TABLE `domain_accounts` (
 	`domain_id` text PRIMARY KEY NOT NULL,
 	`policy` text NOT NULL,
+	`administrator_policy` text NOT NULL,
+	`manager_policy` text NOT NULL,
+	`policy_version` integer DEFAULT 1 NOT NULL,
 	`suspended_at` integer,
+	`deleted_at` integer,
+	`purge_started_at` integer,
 	`stored_files` integer DEFAULT 0 NOT NULL,
 	`stored_bytes` integer DEFAULT 0 NOT NULL,
 	`usage_month` text DEFAULT '' NOT NULL,
 	`month_uploads` integer DEFAULT 0 NOT NULL,
 	`refusal` text,
+	CONSTRAINT "domain_deleted" CHECK(refusal IS NOT 'domain_deleted'),
 	CONSTRAINT "domain_suspended" CHECK(refusal IS NOT 'domain_suspended'),
 	CONSTRAINT "key_revoked" CHECK(refusal IS NOT 'key_revoked'),
 	CONSTRAINT "token_used_up" CHECK(refusal IS NOT 'token_used_up'),
@@ -43,9 +50,11 @@ CREATE TABLE `domain_accounts` (
 	CONSTRAINT "stored_not_negative" CHECK(stored_files >= 0 AND stored_bytes >= 0)
 );
 --> statement-breakpoint
+CREATE INDEX `domain_accounts_deleted` ON `domain_accounts` (`deleted_at`) WHERE deleted_at IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `domains` (
 	`id` text PRIMARY KEY NOT NULL,
 	`slug` text NOT NULL,
+	`jurisdiction` text,
 	`created_at` integer NOT NULL
 );
 --> statement-breakpoint
@@ -64,12 +73,15 @@ CREATE TABLE `file_events` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `file_events_by_file` ON `file_events` (`file_id`,`number`);--> statement-breakpoint
 CREATE TABLE `hostnames` (
-	`hostname` text PRIMARY KEY NOT NULL,
+	`hostname` text NOT NULL,
 	`domain_id` text NOT NULL,
 	`created_at` integer NOT NULL,
+	`verified_at` integer,
+	PRIMARY KEY(`hostname`, `domain_id`),
 	FOREIGN KEY (`domain_id`) REFERENCES `domains`(`id`) ON UPDATE no action ON DELETE no action
 );
 --> statement-breakpoint
+CREATE UNIQUE INDEX `hostnames_verified` ON `hostnames` (`hostname`) WHERE verified_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `hostnames_by_domain` ON `hostnames` (`domain_id`);--> statement-breakpoint
 CREATE TABLE `idempotency_keys` (
 	`domain_id` text NOT NULL,

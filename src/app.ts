@@ -15,6 +15,8 @@ import { requestBody } from './middleware/request-body.ts'
 import { invalidRequest, problemDocument, toRefusal } from './problem.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { contentRoutes } from './routes/content.ts'
+import { domainHostnameRoutes } from './routes/domain-hostnames.ts'
+import { domainKeyRoutes } from './routes/domain-keys.ts'
 import { domainRoutes } from './routes/domains.ts'
 import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
@@ -50,6 +52,8 @@ export function createApp(
   app.route('/', contentRoutes)
   app.route('/', tokenRoutes)
   app.route('/', domainRoutes)
+  app.route('/', domainKeyRoutes)
+  app.route('/', domainHostnameRoutes)
   app.route('/', adminRoutes)
   app.route('/', internalJobRoutes)
   app.route('/', healthRoutes)

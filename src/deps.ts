@@ -1,10 +1,13 @@
 import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
+import { Misconfigured } from './core/errors.ts'
+import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
 import type { StepName } from './core/policy.ts'
-import type { Clock, JobQueue, Log, RateLimiter } from './core/ports.ts'
+import type { Clock, JobQueue, Log, RateLimiter, TxtLookup } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
 import type { ApiKey } from './db/api-keys.ts'
 import { type Database, openDatabase } from './db/database.ts'
+import { dnsOverHttps } from './dns/dns-over-https.ts'
 import { type Env, parseEnv } from './env.ts'
 import { BufferPool } from './ingest/buffer-pool.ts'
 import { DurableRateLimiter } from './limits/durable.ts'
@@ -17,12 +20,16 @@ import { coalesce } from './queue/coalesce.ts'
 import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
 import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
+import { findPlace, type Place, placeIn } from './services/place.ts'
 import { noteDeadJob, runJob } from './services/run-job.ts'
 import type { SigningSecrets } from './services/tokens/signed-token.ts'
 import { ObjectStorage } from './storage/object-storage.ts'
 
 /** How long an isolate may go on with what it knows of a domain or a key. */
 const cacheMs = 30_000
+
+/** A domain never moves; this only bounds how much is remembered of those that nobody uses. */
+const placeCacheMs = 24 * 3600_000
 
 // What all requests of an isolate share: memory, and knowledge that may be 30 seconds old. Nothing here belongs to one.
 const pool = new BufferPool()
@@ -41,10 +48,12 @@ export interface CallbackGuard {
 export interface Deps {
   env: Env
   control: Database
-  databaseFor(domain: { id: string }): Database
-  storageFor(domain: { id: string }): ObjectStorage
+  databaseFor(domain: Located): Database
+  storageFor(domain: Located): ObjectStorage
   /** Every database that holds files, with its bucket: what the reconciler visits. */
-  places: readonly { db: Database; storage: ObjectStorage }[]
+  places: readonly Place[]
+  /** Where the domain with this id has its data; null when there is none. */
+  placeOf(domainId: string): Promise<Place | null>
   queue: JobQueue
   /** Runs the jobs that wait in a queue which calls nobody; null when the queue delivers by itself. */
   drainQueue: (() => Promise<unknown>) | null
@@ -56,6 +65,12 @@ export interface Deps {
   rateLimiter: RateLimiter
   keyCache: TimedCache<ApiKey>
   signingSecrets: SigningSecrets
+  /** The deployment's own host. */
+  baseDomain: string
+  /** For how long a deleted domain can be taken back. */
+  domainGraceMs: number
+  /** Looks up what proves a hostname to be a domain's. */
+  lookUpTxt: TxtLookup
   pool: BufferPool
   steps: Readonly<Record<StepName, Step>>
   now(): number
@@ -79,21 +94,31 @@ const shared = new WeakMap<Env, Omit<DepsWithoutQueue, 'defer'>>()
 
 function buildAdapters(env: Env): Omit<DepsWithoutQueue, 'defer'> {
   const control = openDatabase(env.DB)
-  const storage = new ObjectStorage(env.BUCKET)
-  const databaseFor = () => control
+  const places = buildPlaces(env, control)
+  const placeFor = ({ jurisdiction }: Located) => {
+    const place = placeIn(places, jurisdiction)
+    if (!place) throw new Misconfigured(`there is a domain in "${jurisdiction}", and no bindings for it`)
+    return place
+  }
+  const databaseFor = (domain: Located) => placeFor(domain).db
   const now = () => Date.now() + env.CLOCK_OFFSET_SECONDS * 1000
   const baseDomain = env.BASE_DOMAIN
+  const placeCache = new TimedCache<Place>(placeCacheMs)
   const adapters = {
     env,
     control,
     databaseFor,
-    storageFor: () => storage,
-    places: [{ db: control, storage }],
+    storageFor: (domain: Located) => placeFor(domain).storage,
+    places,
+    placeOf: (domainId: string) => findPlace({ control, places, cache: placeCache, now }, domainId),
     callbacks: buildCallbacks(env),
     directory: new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now }),
     rateLimiter: buildRateLimiter(env, now),
     keyCache,
     signingSecrets: { current: env.SIGNING_SECRET, previous: env.SIGNING_SECRET_PREVIOUS },
+    baseDomain,
+    domainGraceMs: env.DOMAIN_GRACE_DAYS * 24 * 3600_000,
+    lookUpTxt: dnsOverHttps(env.DNS_OVER_HTTPS_URL),
     pool,
     steps,
     now,
@@ -109,6 +134,20 @@ function buildRateLimiter(env: Env, now: Clock): RateLimiter {
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, RATE_LIMITS } = env
   if (url && token) return new UpstashRateLimiter({ url, token })
   return new DurableRateLimiter(RATE_LIMITS as NonNullable<Env['RATE_LIMITS']>, now)
+}
+
+/** The deployment's own place, and one for each jurisdiction that has its bindings. */
+function buildPlaces(env: Env, control: Database): Place[] {
+  const bindings: Record<Jurisdiction, { db: D1Database | undefined; bucket: R2Bucket | undefined }> = {
+    eu: { db: env.DB_EU, bucket: env.BUCKET_EU },
+    fedramp: { db: env.DB_FEDRAMP, bucket: env.BUCKET_FEDRAMP },
+  }
+  const places: Place[] = [{ jurisdiction: null, db: control, storage: new ObjectStorage(env.BUCKET) }]
+  for (const jurisdiction of jurisdictions) {
+    const { db, bucket } = bindings[jurisdiction]
+    if (db && bucket) places.push({ jurisdiction, db: openDatabase(db), storage: new ObjectStorage(bucket) })
+  }
+  return places
 }
 
 /** QStash when its token is set, else Redis when its URL is, else Cloudflare Queues. */

@@ -4,6 +4,11 @@ import { parseHost } from './core/host.ts'
 import type { Job } from './core/job.ts'
 
 const secret = z.string().min(1)
+const bucket = z.custom<R2Bucket>((value) => typeof value === 'object' && value !== null, 'the R2 binding is missing')
+const database = z.custom<D1Database>(
+  (value) => typeof value === 'object' && value !== null,
+  'the D1 binding is missing',
+)
 
 /** What `npm run dev` uses as the administrator's token; it is refused everywhere else. */
 const developmentAdminToken = 'dev-admin-token'
@@ -17,8 +22,14 @@ const signingSecret = z.string().min(32)
 /** Everything the Worker is given from outside. `docs/configuration.md` describes each for operators. */
 const envSchema = z
   .object({
-    BUCKET: z.custom<R2Bucket>((value) => typeof value === 'object' && value !== null, 'the R2 binding is missing'),
-    DB: z.custom<D1Database>((value) => typeof value === 'object' && value !== null, 'the D1 binding is missing'),
+    BUCKET: bucket,
+    DB: database,
+    /** For domains whose data must stay in the European Union. */
+    BUCKET_EU: bucket.optional(),
+    DB_EU: database.optional(),
+    /** The same for FedRAMP. */
+    BUCKET_FEDRAMP: bucket.optional(),
+    DB_FEDRAMP: database.optional(),
     JOBS: z
       .custom<Queue<Job>>((value) => typeof value === 'object' && value !== null, 'the Queues binding is missing')
       .optional(),
@@ -44,6 +55,10 @@ const envSchema = z
     SIGNING_SECRET: signingSecret.optional(),
     /** What `SIGNING_SECRET` was before: what it has signed stays good. */
     SIGNING_SECRET_PREVIOUS: signingSecret.optional(),
+    /** For how many days a deleted domain can be taken back. */
+    DOMAIN_GRACE_DAYS: z.coerce.number().int().min(0).max(365).default(7),
+    /** Where hostnames' TXT records are looked up: a resolver that speaks the JSON form of DNS over HTTPS. */
+    DNS_OVER_HTTPS_URL: z.url({ protocol: /^https?$/ }).default('https://cloudflare-dns.com/dns-query'),
     /** The origin at which QStash reaches this deployment. */
     CALLBACK_URL: z.url({ protocol: /^https?$/ }).optional(),
     QSTASH_TOKEN: secret.optional(),
@@ -63,6 +78,9 @@ const envSchema = z
         refuse(name, 'is the one for development')
     }
     if (env.MODE === 'production' && env.CLOCK_OFFSET_SECONDS > 0) refuse('CLOCK_OFFSET_SECONDS', 'is for development')
+    for (const name of ['EU', 'FEDRAMP'] as const) {
+      if (!env[`DB_${name}`] !== !env[`BUCKET_${name}`]) refuse(`DB_${name}`, `and BUCKET_${name} are needed together`)
+    }
     if (env.QSTASH_TOKEN) {
       for (const name of ['CALLBACK_URL', 'QSTASH_CURRENT_SIGNING_KEY', 'QSTASH_NEXT_SIGNING_KEY'] as const) {
         if (!env[name]) refuse(name, 'is needed with QSTASH_TOKEN')

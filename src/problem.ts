@@ -31,6 +31,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   'domain-not-found': { status: 404, title: 'There is no such domain' },
   'upload-not-found': { status: 404, title: 'There is no such upload' },
   'key-not-found': { status: 404, title: 'There is no such key' },
+  'hostname-not-found': { status: 404, title: 'There is no such hostname' },
   'dead-letter-not-found': {
     status: 404,
     title: 'There is no such dead letter',
@@ -42,6 +43,14 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   'body-timeout': { status: 408, title: 'The body did not arrive in time' },
   'domain-conflict': { status: 409, title: 'The request names two domains' },
   'domain-exists': { status: 409, title: 'The domain exists already' },
+  'hostname-unverified': {
+    status: 409,
+    title: 'The hostname is not proved to be yours',
+  },
+  'limit-reached': {
+    status: 409,
+    title: 'The domain has as many of these as it may have',
+  },
   'hostname-taken': { status: 409, title: 'The hostname is taken' },
   'not-ready': { status: 409, title: 'The upload is not ready' },
   'status-conflict': { status: 409, title: 'The upload is in another status' },
@@ -49,6 +58,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     status: 409,
     title: 'The first request with this key still runs',
   },
+  'domain-deleted': { status: 410, title: 'The domain has been deleted' },
   'upload-deleted': { status: 410, title: 'The upload has been deleted' },
   'precondition-failed': {
     status: 412,
@@ -89,6 +99,10 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     title: 'The range lies outside of the file',
   },
   'metadata-invalid': { status: 422, title: 'The metadata is not valid' },
+  'policy-too-wide': {
+    status: 422,
+    title: 'The policy is wider than it may be',
+  },
   'idempotency-mismatch': {
     status: 422,
     title: 'The key was used for another request',

@@ -1,3 +1,5 @@
+import { Refusal } from './errors.ts'
+import type { Located } from './jurisdiction.ts'
 import type { Policy } from './policy.ts'
 
 /** What a domain has stored, or reserved for what is on its way. */
@@ -7,7 +9,7 @@ export interface StoredUsage {
 }
 
 /** A tenant, as every layer sees it. */
-export interface Domain {
+export interface Domain extends Located {
   readonly id: string
   readonly slug: string
   readonly policy: Policy
@@ -15,4 +17,9 @@ export interface Domain {
   readonly suspendedAt: number | null
   /** As it was when the domain was looked up, up to 30 seconds ago: good for a first guess only. */
   readonly stored: StoredUsage
+}
+
+/** The answer to a name that no domain has. */
+export function domainNotFound(name: string): Refusal {
+  return new Refusal('domain-not-found', `There is no domain "${name.slice(0, 100)}" here.`)
 }

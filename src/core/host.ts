@@ -54,3 +54,43 @@ export const reservedSlugs: ReadonlySet<string> = new Set([
   'localhost',
   'stevedore',
 ])
+
+/** A hostname that a domain may have, or why it may not. */
+export type HostnameVerdict = { ok: true; hostname: string } | { ok: false; reason: string }
+
+/**
+ * Whether a domain may be served at this hostname: a name of two labels or more, in ASCII (an IDN in punycode, RFC 5891),
+ * no address, and not below the deployment's own `baseDomain`, where a slug is a domain's name.
+ */
+export function judgeHostname(text: string, baseDomain: string): HostnameVerdict {
+  const refused = (reason: string): HostnameVerdict => ({ ok: false, reason })
+  const shown = text.slice(0, 260)
+  if (/[^\0-\x7f]/.test(text)) {
+    const punycode = asciiOf(text)
+    return refused(
+      punycode ? `"${shown}" must be written in punycode: ${punycode}.` : `"${shown}" is no hostname, in no script.`,
+    )
+  }
+  const hostname = parseHost(text)
+  // The URL parser knows which labels "xn--…" stand for something; it leaves every other name as it is.
+  if (hostname === null || !hostname.includes('.') || asciiOf(hostname) !== hostname) {
+    return refused(`"${shown}" is no hostname. Write it as files.example.com, an IDN in punycode.`)
+  }
+  if (hostname === baseDomain || hostname.endsWith(`.${baseDomain}`)) {
+    return refused(`"${hostname}" lies under this deployment's own ${baseDomain}; the slug is its name there.`)
+  }
+  return { ok: true, hostname }
+}
+
+function asciiOf(text: string): string | null {
+  const url = `http://${text}/`
+  return URL.canParse(url) ? parseHost(new URL(url).hostname) : null
+}
+
+/** The most hostnames that a domain may claim. */
+export const maxHostnames = 50
+
+/** The DNS record that proves that a hostname belongs to whoever runs a domain. */
+export function proofRecord(hostname: string, domainId: string): { name: string; type: 'TXT'; value: string } {
+  return { name: `_stevedore.${hostname}`, type: 'TXT', value: `stevedore-domain=${domainId}` }
+}

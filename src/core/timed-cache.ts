@@ -19,4 +19,9 @@ export class TimedCache<Value> {
     this.#entries.set(key, { value, until: now + this.#ttlMs })
     if (this.#entries.size > this.#maxEntries) this.#entries.delete(this.#entries.keys().next().value as string)
   }
+
+  /** Forgets what is known to have changed. */
+  forget(hasChanged: (value: Value) => boolean): void {
+    for (const [key, { value }] of this.#entries) if (hasChanged(value)) this.#entries.delete(key)
+  }
 }

@@ -1,4 +1,4 @@
-import { and, eq, isNull } from 'drizzle-orm'
+import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import type { Scope } from '../core/access.ts'
 import type { Database } from './database.ts'
 import { apiKeys } from './schema.ts'
@@ -10,6 +10,8 @@ export interface ApiKey {
   scopes: Scope[]
   createdAt: number
   expiresAt: number | null
+  /** To within minutes. */
+  lastUsedAt: number | null
 }
 
 const shownColumns = {
@@ -19,6 +21,7 @@ const shownColumns = {
   scopes: apiKeys.scopes,
   createdAt: apiKeys.createdAt,
   expiresAt: apiKeys.expiresAt,
+  lastUsedAt: apiKeys.lastUsedAt,
 }
 
 /** The unrevoked key with this hash. Whose it is, the answer says. */
@@ -30,8 +33,35 @@ export async function findKeyByHash(db: Database, hash: string): Promise<ApiKey 
     .get()
 }
 
-export async function insertKey(db: Database, key: ApiKey & { hash: string }): Promise<void> {
-  await db.insert(apiKeys).values(key)
+/** Keeps a new key of a domain that has fewer than `most`. False: it has as many as it may have. */
+export async function insertKey(db: Database, key: ApiKey & { hash: string }, most: number): Promise<boolean> {
+  const inserted = await db
+    .insert(apiKeys)
+    .select(
+      sql`SELECT ${key.id}, ${key.domainId}, ${key.hash}, ${key.label}, ${JSON.stringify(key.scopes)}, ${key.createdAt},
+        ${key.expiresAt}, NULL, NULL
+      WHERE (SELECT count(*) FROM ${apiKeys} WHERE ${apiKeys.domainId} = ${key.domainId} AND ${apiKeys.revokedAt} IS NULL) < ${most}`,
+    )
+    .returning({ id: apiKeys.id })
+  return inserted.length > 0
+}
+
+/** A domain's unrevoked keys in the order in which they were made, at most `limit`, after the one with `afterId`. */
+export async function listKeys(db: Database, domainId: string, afterId: string, limit: number): Promise<ApiKey[]> {
+  return db
+    .select(shownColumns)
+    .from(apiKeys)
+    .where(and(eq(apiKeys.domainId, domainId), isNull(apiKeys.revokedAt), gt(apiKeys.id, afterId)))
+    .orderBy(asc(apiKeys.id))
+    .limit(limit)
+}
+
+/** Notes that a key is in use. */
+export async function noteKeyUse(db: Database, { id, domainId }: ApiKey, now: number): Promise<void> {
+  await db
+    .update(apiKeys)
+    .set({ lastUsedAt: sql`max(coalesce(last_used_at, 0), ${now})` })
+    .where(and(eq(apiKeys.domainId, domainId), eq(apiKeys.id, id)))
 }
 
 /** Revokes the key; returns whether the domain had it and it was still good. */

@@ -1,6 +1,6 @@
 import { eq, sql } from 'drizzle-orm'
 import type { StoredUsage } from '../core/domain.ts'
-import { type Policy, policySchema } from '../core/policy.ts'
+import { type Policy, storedPolicy } from '../core/policy.ts'
 import { compile } from './compiled.ts'
 import type { Database } from './database.ts'
 import type { HeldKey } from './idempotency-keys.ts'
@@ -11,6 +11,8 @@ export interface DomainAccount {
   policy: Policy
   suspendedAt: number | null
   stored: StoredUsage
+  /** From then on the domain is closed to everybody but its administrator, who may take it back for a while. */
+  deletedAt: number | null
 }
 
 const storedColumns = { files: domainAccounts.storedFiles, bytes: domainAccounts.storedBytes }
@@ -23,11 +25,12 @@ export async function findAccount(db: Database, domainId: string): Promise<Domai
       policy: domainAccounts.policy,
       suspendedAt: domainAccounts.suspendedAt,
       stored: storedColumns,
+      deletedAt: domainAccounts.deletedAt,
     })
     .from(domainAccounts)
     .where(eq(domainAccounts.domainId, domainId))
     .get()
-  return account && { ...account, policy: policySchema.parse(account.policy) }
+  return account && { ...account, policy: storedPolicy(account.policy) }
 }
 
 /** What a domain has stored, and how many files it has accepted since the first of this month (UTC). */
@@ -47,10 +50,13 @@ export async function findUsage(
 
 /** Opens the account of a new domain. Doing it twice changes nothing. */
 export async function insertAccount(db: Database, domainId: string, policy: Policy): Promise<void> {
-  await db.insert(domainAccounts).values({ domainId, policy }).onConflictDoNothing()
+  await db
+    .insert(domainAccounts)
+    .values({ domainId, policy, administratorPolicy: policy, managerPolicy: {} })
+    .onConflictDoNothing()
 }
 
-/** Takes back an account whose domain could not be made. */
+/** Removes the account of a domain that could not be made, or of which nothing is left. Throws while it has files. */
 export async function deleteAccount(db: Database, domainId: string): Promise<void> {
   await db.delete(domainAccounts).where(eq(domainAccounts.domainId, domainId))
 }
@@ -63,7 +69,7 @@ export interface Admission {
   bytes: number
   /** How many files it accepts, for the count of the month. */
   accepted: number
-  /** The API key the files came in with, or that made their token: it must not have been revoked meanwhile. */
+  /** The API key the files came in with, or that made their token: it must not have been revoked meanwhile, nor have expired. */
   keyId: string | null
   /** The upload token they came in with: it must have uses left for `files`. */
   token: CountedToken | null
@@ -88,9 +94,11 @@ const admitStatement = compile((db) =>
       monthUploads: sql`${given('accepted')} + iif(usage_month = ${thisMonth}, month_uploads, 0)`,
       usageMonth: thisMonth,
       refusal: sql`CASE
+        WHEN deleted_at IS NOT NULL THEN 'domain_deleted'
         WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
         WHEN ${given('keyId')} IS NOT NULL
-          AND NOT EXISTS (SELECT 1 FROM api_keys WHERE id = ${given('keyId')} AND revoked_at IS NULL) THEN 'key_revoked'
+          AND NOT EXISTS (SELECT 1 FROM api_keys WHERE id = ${given('keyId')} AND revoked_at IS NULL
+            AND (expires_at IS NULL OR expires_at > unixepoch('subsec') * 1000)) THEN 'key_revoked'
         WHEN ${given('files')} + coalesce((SELECT used FROM token_uses
           WHERE token_uses.domain_id = ${given('domainId')} AND token_id = ${given('tokenId')}), 0) > ${given('uses')} THEN 'token_used_up'
         WHEN unixepoch('subsec') * 1000 - ${given('oldestIdTime')} > ${given('oldestAllowedAgeMs')} THEN 'commit_too_late'

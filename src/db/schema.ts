@@ -1,34 +1,45 @@
 import { sql } from 'drizzle-orm'
 import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { Scope } from '../core/access.ts'
+import type { Jurisdiction } from '../core/jurisdiction.ts'
 import type { Metadata } from '../core/metadata.ts'
-import type { Policy } from '../core/policy.ts'
+import type { Policy, PolicyChange } from '../core/policy.ts'
 import { type FileStatus, fileStatuses } from '../core/status.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
 
 // Times are milliseconds since 1970, sizes are bytes. `domains` and `hostnames` belong to the control database, every
-// other table to the database of its domain; today both are one D1 (docs/decisions/0002-one-database-for-now.md).
+// other table to the database of its domain, which is another one only where the domain has a jurisdiction.
 
 export const domains = sqliteTable('domains', {
   id: text().primaryKey(),
   slug: text().notNull().unique(),
+  /** In which place everything else of it is; null is the deployment's own. */
+  jurisdiction: text().$type<Jurisdiction>(),
   createdAt: integer('created_at').notNull(),
 })
 
+/** Which hostnames domains claim. Any number may claim one; only one can have proved that it is his. */
 export const hostnames = sqliteTable(
   'hostnames',
   {
-    hostname: text().primaryKey(),
+    hostname: text().notNull(),
     domainId: text('domain_id')
       .notNull()
       .references(() => domains.id),
     createdAt: integer('created_at').notNull(),
+    /** Since when it routes. */
+    verifiedAt: integer('verified_at'),
   },
-  (table) => [index('hostnames_by_domain').on(table.domainId)],
+  (table) => [
+    primaryKey({ columns: [table.hostname, table.domainId] }),
+    uniqueIndex('hostnames_verified').on(table.hostname).where(sql`verified_at IS NOT NULL`),
+    index('hostnames_by_domain').on(table.domainId),
+  ],
 )
 
 /** Why a commit may be refused; each is the name of a check of `domain_accounts`, which D1's error message repeats. */
 export const commitRefusals = [
+  'domain_deleted',
   'domain_suspended',
   'key_revoked',
   'token_used_up',
@@ -49,8 +60,17 @@ export const domainAccounts = sqliteTable(
   'domain_accounts',
   {
     domainId: text('domain_id').primaryKey(),
+    /** The policy in force: `narrow` of the two below. */
     policy: text({ mode: 'json' }).$type<Policy>().notNull(),
+    administratorPolicy: text('administrator_policy', { mode: 'json' }).$type<Policy>().notNull(),
+    /** What the domain's manager has set. */
+    managerPolicy: text('manager_policy', { mode: 'json' }).$type<PolicyChange>().notNull(),
+    /** Counts the changes of any of the three. */
+    policyVersion: integer('policy_version').notNull().default(1),
     suspendedAt: integer('suspended_at'),
+    deletedAt: integer('deleted_at'),
+    /** Since when its files are being removed: from then on there is no way back. */
+    purgeStartedAt: integer('purge_started_at'),
     storedFiles: integer('stored_files').notNull().default(0),
     storedBytes: integer('stored_bytes').notNull().default(0),
     /** The month that `month_uploads` counts the accepted files of, as `2026-11` (UTC). */
@@ -59,9 +79,10 @@ export const domainAccounts = sqliteTable(
     /** Always null in a stored row. */
     refusal: text().$type<CommitRefusal>(),
   },
-  () => [
+  (table) => [
     ...commitRefusals.map((refusal) => check(refusal, sql.raw(`refusal IS NOT '${refusal}'`))),
     check('stored_not_negative', sql`stored_files >= 0 AND stored_bytes >= 0`),
+    index('domain_accounts_deleted').on(table.deletedAt).where(sql`deleted_at IS NOT NULL`),
   ],
 )
 
@@ -76,6 +97,8 @@ export const apiKeys = sqliteTable(
     scopes: text({ mode: 'json' }).$type<Scope[]>().notNull(),
     createdAt: integer('created_at').notNull(),
     expiresAt: integer('expires_at'),
+    /** To within minutes; null until its first use. */
+    lastUsedAt: integer('last_used_at'),
     revokedAt: integer('revoked_at'),
   },
   (table) => [index('api_keys_by_domain').on(table.domainId)],

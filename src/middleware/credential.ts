@@ -1,18 +1,21 @@
 import { createMiddleware } from 'hono/factory'
 import type { AppContext, AppEnv } from '../context.ts'
+import { type Credential, unknownCredential } from '../core/access.ts'
 import { Refusal } from '../core/errors.ts'
 import { authenticate } from '../services/authenticate.ts'
 
 /** Says who sent the request. A credential that nobody issued is refused here, whatever it was sent for. */
 export function credential() {
   return createMiddleware<AppEnv>(async function credential(c, next) {
-    const { env, databaseFor, keyCache, signingSecrets, now } = c.get('deps')
+    const { env, placeOf, keyCache, signingSecrets, now, log, defer } = c.get('deps')
     const parts = {
       adminToken: env.ADMIN_TOKEN,
       signingSecrets,
-      databaseFor,
+      placeOf,
       cache: keyCache,
       now,
+      log,
+      defer,
     }
     const presented = { authorization: c.req.header('authorization'), queryToken: queryToken(c) }
     c.set('credential', await authenticate(parts, presented))
@@ -35,13 +38,37 @@ function queryToken(c: AppContext): string | undefined {
 /** Lets only the administrator pass, and only on the apex host: on a domain's own host there is no administration. */
 export function administrator() {
   return createMiddleware<AppEnv>(async function administrator(c, next) {
-    if (c.var.host.kind !== 'apex') throw new Refusal('route-not-found', 'There is nothing at this address.')
-    const { kind } = c.var.credential
-    if (kind === 'anonymous') {
-      throw new Refusal('credential-required', 'Send the administrator’s token as "Authorization: Bearer …".')
-    }
-    if (kind !== 'administrator')
+    if (identify(c).kind !== 'administrator')
       throw new Refusal('forbidden', 'Only the administrator of this deployment may do this.')
     await next()
   })
+}
+
+/**
+ * Lets the administrator pass, and whoever manages the domain that the path names. The key decides which domain that is,
+ * before the slug is looked up: of any other, nobody learns whether it exists.
+ */
+export function manager() {
+  return createMiddleware<AppEnv>(async function manager(c, next) {
+    const credential = identify(c)
+    if (credential.kind === 'key') {
+      if (!credential.scopes.includes('manage')) {
+        throw new Refusal('forbidden', 'This key lacks the scope "manage", which this request needs.', {
+          facts: { scope: 'manage' },
+        })
+      }
+      const own = await c.var.deps.directory.byId(credential.domainId)
+      if (!own) throw unknownCredential()
+      if (own.slug !== c.req.param('slug')) throw new Refusal('forbidden', 'A key manages its own domain only.')
+    }
+    await next()
+  })
+}
+
+/** Who asks for administration; there is none on a domain's own host, and none for nobody. */
+function identify(c: AppContext): Exclude<Credential, { kind: 'anonymous' }> {
+  if (c.var.host.kind !== 'apex') throw new Refusal('route-not-found', 'There is nothing at this address.')
+  const { credential } = c.var
+  if (credential.kind !== 'anonymous') return credential
+  throw new Refusal('credential-required', 'Send the administrator’s token, or a key, as "Authorization: Bearer …".')
 }

@@ -1,6 +1,7 @@
 import { createMiddleware } from 'hono/factory'
 import type { AppContext, AppEnv } from '../context.ts'
-import type { Domain } from '../core/domain.ts'
+import { unknownCredential } from '../core/access.ts'
+import { type Domain, domainNotFound } from '../core/domain.ts'
 import { Refusal } from '../core/errors.ts'
 
 /**
@@ -28,7 +29,11 @@ export function domain() {
       found = named
     }
     const credential = c.get('credential')
-    if (!found && 'domainId' in credential) found = await directory.byId(credential.domainId)
+    if (!found && 'domainId' in credential) {
+      found = await directory.byId(credential.domainId)
+      // The domain is gone, and its keys with it.
+      if (!found) throw unknownCredential()
+    }
     c.set('domain', found)
     await next()
   })
@@ -42,11 +47,6 @@ export function requireDomain(c: AppContext): Domain {
     'domain-required',
     'Send the request to the domain’s own host, or name the domain by X-Upload-Domain or ?domain=.',
   )
-}
-
-/** The answer to a name that no domain has. */
-export function domainNotFound(name: string): Refusal {
-  return new Refusal('domain-not-found', `There is no domain "${name.slice(0, 100)}" here.`)
 }
 
 /** The domain that the host of the request is served for; null on the apex host. Throws `domain-not-found`. */

@@ -37,6 +37,7 @@ const sweep = createRoute({
                 removedObjects: count,
                 removedOrphans: count,
                 forgotten: count,
+                purgedDomains: count,
               }),
             ),
           }),
@@ -129,12 +130,11 @@ export const adminRoutes = new OpenAPIHono<AppEnv>()
   })
   .openapi(list, async (c) => {
     const { limit, cursor } = c.req.valid('query')
-    const page = await listDeadLetters(c.var.deps.control, { limit, cursor })
+    const page = await listDeadLetters(c.var.deps.places, { limit, cursor })
     return c.json({ deadLetters: page.letters.map(serialise), nextCursor: page.nextCursor }, 200)
   })
   .openapi(retry, async (c) => {
-    const { control, queue, now, log } = c.var.deps
-    const { letter, published } = await retryDeadLetter({ db: control, queue, now, log }, c.req.valid('param').id)
+    const { letter, published } = await retryDeadLetter(c.var.deps, c.req.valid('param').id)
     return c.json({ deadLetter: serialise(letter), published }, 202)
   })
 

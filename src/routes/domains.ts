@@ -1,31 +1,18 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import type { AppContext, AppEnv } from '../context.ts'
-import { scopes } from '../core/access.ts'
-import type { Domain } from '../core/domain.ts'
-import { isSlug } from '../core/host.ts'
-import { policySchema } from '../core/policy.ts'
-import { administrator } from '../middleware/credential.ts'
-import { domainNotFound } from '../middleware/domain.ts'
+import type { AppEnv } from '../context.ts'
+import { jurisdictions } from '../core/jurisdiction.ts'
+import { policyChangeSchema, policySchema } from '../core/policy.ts'
+import { administrator, manager } from '../middleware/credential.ts'
 import { smallBody } from '../middleware/small-body.ts'
-import { createApiKey, revokeApiKey } from '../services/api-keys.ts'
-import { createDomain } from '../services/create-domain.ts'
+import { changeDomain } from '../services/domains/change-domain.ts'
+import { createDomain } from '../services/domains/create-domain.ts'
+import { deleteDomain, restoreDomain } from '../services/domains/delete-domain.ts'
+import { describeDomain, findDomainRecord, findOpenDomain } from '../services/domains/find-domain.ts'
+import { listDomains } from '../services/domains/list-domains.ts'
+import { changesFrom, domainSchema, pageQuery, serialiseDomain, slugParam, slugSchema } from './domain-schemas.ts'
 import { problemResponses } from './schemas.ts'
-import { isoTime } from './serialise-upload.ts'
 
-const slugSchema = z.string().refine(isSlug, 'is no slug: use 1 to 63 lower-case letters, digits and inner hyphens')
-const slugParam = z.object({
-  slug: z.string().openapi({ param: { name: 'slug', in: 'path' } }),
-})
-
-const domainSchema = z
-  .object({
-    id: z.uuid(),
-    slug: z.string(),
-    hostnames: z.array(z.string()),
-    policy: policySchema,
-    createdAt: z.iso.datetime(),
-  })
-  .openapi('Domain')
+const theDomain = { description: 'The domain.', content: { 'application/json': { schema: domainSchema } } }
 
 const create = createRoute({
   method: 'post',
@@ -41,33 +28,61 @@ const create = createRoute({
             slug: slugSchema.describe('Its name: a DNS label, served at `<slug>.<BASE_DOMAIN>`.'),
             hostnames: z.array(z.string().max(260)).max(50).default([]).describe('Hostnames of its own.'),
             policy: policySchema.prefault({}),
+            jurisdiction: z
+              .enum(jurisdictions)
+              .nullable()
+              .default(null)
+              .describe('Where its data must stay. It can not be changed later.'),
           }),
         },
       },
     },
   },
+  responses: { 201: theDomain, ...problemResponses(400, 401, 403, 409, 413, 415, 500) },
+})
+
+const list = createRoute({
+  method: 'get',
+  path: '/v1/domains',
+  summary: 'List the domains by their slugs',
+  middleware: [administrator()] as const,
+  request: {
+    query: pageQuery.extend({
+      deleted: z
+        .enum(['true', 'false'])
+        .default('false')
+        .describe('Those that were deleted and can still be restored.'),
+    }),
+  },
   responses: {
-    201: {
-      description: 'The domain.',
-      content: { 'application/json': { schema: domainSchema } },
+    200: {
+      description: 'One page.',
+      content: {
+        'application/json': {
+          schema: z.object({ domains: z.array(domainSchema), nextCursor: z.string().nullable() }),
+        },
+      },
     },
-    ...problemResponses(400, 401, 403, 409, 413, 415, 500),
+    ...problemResponses(400, 401, 403, 500),
   },
 })
 
-const keySchema = z.object({
-  id: z.uuid(),
-  label: z.string(),
-  scopes: z.array(z.enum(scopes)),
-  createdAt: z.iso.datetime(),
-  expiresAt: z.iso.datetime().nullable(),
+const show = createRoute({
+  method: 'get',
+  path: '/v1/domains/{slug}',
+  summary: 'Everything about one domain',
+  middleware: [manager()] as const,
+  request: { params: slugParam },
+  responses: { 200: theDomain, ...problemResponses(400, 401, 403, 404, 500) },
 })
 
-const createKey = createRoute({
-  method: 'post',
-  path: '/v1/domains/{slug}/keys',
-  summary: 'Make an API key for a domain',
-  middleware: [smallBody(), administrator()] as const,
+const change = createRoute({
+  method: 'patch',
+  path: '/v1/domains/{slug}',
+  summary: 'Change a domain’s policy, or suspend it',
+  description:
+    'Fields that are not given stay. The administrator’s policy is the outer bound; what a key with the scope `manage` sets narrows it.',
+  middleware: [smallBody(), manager()] as const,
   request: {
     params: slugParam,
     body: {
@@ -75,82 +90,60 @@ const createKey = createRoute({
       content: {
         'application/json': {
           schema: z.strictObject({
-            label: z.string().max(100).default(''),
-            scopes: z.array(z.enum(scopes)).min(1),
-            expiresAt: z.iso.datetime({ offset: true }).nullable().default(null),
+            policy: policyChangeSchema.optional(),
+            suspended: z.boolean().optional().describe('Whether it takes no uploads; for the administrator alone.'),
           }),
         },
       },
     },
   },
-  responses: {
-    201: {
-      description: 'The key, shown this once.',
-      content: {
-        'application/json': {
-          schema: keySchema.extend({ key: z.string() }).openapi('NewApiKey'),
-        },
-      },
-    },
-    ...problemResponses(400, 401, 403, 404, 413, 415, 500),
-  },
+  responses: { 200: theDomain, ...problemResponses(400, 401, 403, 404, 413, 415, 422, 500, 503) },
 })
 
-const removeKey = createRoute({
+const remove = createRoute({
   method: 'delete',
-  path: '/v1/domains/{slug}/keys/{keyId}',
-  summary: 'Revoke an API key',
+  path: '/v1/domains/{slug}',
+  summary: 'Delete a domain',
+  description: 'It is closed at once, can be restored for some days, and then its files are removed.',
   middleware: [administrator()] as const,
-  request: {
-    params: slugParam.extend({
-      keyId: z.uuid().openapi({ param: { name: 'keyId', in: 'path' } }),
-    }),
-  },
-  responses: {
-    204: { description: 'The key is revoked.' },
-    ...problemResponses(400, 401, 403, 404, 500),
-  },
+  request: { params: slugParam },
+  responses: { 204: { description: 'It is closed.' }, ...problemResponses(400, 401, 403, 404, 500) },
 })
 
-/** Administration of domains, for the administrator. */
+const restore = createRoute({
+  method: 'post',
+  path: '/v1/domains/{slug}/restore',
+  summary: 'Take a deleted domain back',
+  middleware: [administrator()] as const,
+  request: { params: slugParam },
+  responses: { 200: theDomain, ...problemResponses(400, 401, 403, 404, 410, 500) },
+})
+
+/** Administration of domains; their keys and hostnames have routes of their own. */
 export const domainRoutes = new OpenAPIHono<AppEnv>()
   .openapi(create, async (c) => {
-    const { control, databaseFor, env, now } = c.var.deps
-    const domain = await createDomain({ control, databaseFor, baseDomain: env.BASE_DOMAIN, now }, c.req.valid('json'))
-    const { id, slug, hostnames, policy, createdAt } = domain
-    return c.json({ id, slug, hostnames, policy, createdAt: isoTime(createdAt) }, 201)
+    const record = await createDomain(c.var.deps, c.req.valid('json'))
+    return c.json(serialiseDomain(await describeDomain(c.var.deps, record)), 201)
   })
-  .openapi(createKey, async (c) => {
-    const domain = await domainBySlug(c, c.req.valid('param').slug)
-    const { label, scopes, expiresAt } = c.req.valid('json')
-    const { databaseFor, now } = c.var.deps
-    const key = await createApiKey({ db: databaseFor(domain), now }, domain.id, {
-      label,
-      scopes,
-      expiresAt: expiresAt === null ? null : Date.parse(expiresAt),
-    })
-    return c.json(
-      {
-        id: key.id,
-        label,
-        scopes,
-        createdAt: isoTime(key.createdAt),
-        expiresAt,
-        key: key.key,
-      },
-      201,
-    )
+  .openapi(list, async (c) => {
+    const { deleted, limit, cursor } = c.req.valid('query')
+    const page = await listDomains(c.var.deps, { areDeleted: deleted === 'true', limit, cursor })
+    return c.json({ domains: page.domains.map(serialiseDomain), nextCursor: page.nextCursor }, 200)
   })
-  .openapi(removeKey, async (c) => {
-    const { slug, keyId } = c.req.valid('param')
-    const domain = await domainBySlug(c, slug)
-    const { databaseFor, now } = c.var.deps
-    await revokeApiKey({ db: databaseFor(domain), now }, domain.id, keyId)
+  .openapi(show, async (c) => {
+    const { slug } = c.req.valid('param')
+    const find = changesFrom(c) === 'administrator' ? findDomainRecord : findOpenDomain
+    return c.json(serialiseDomain(await describeDomain(c.var.deps, await find(c.var.deps, slug))), 200)
+  })
+  .openapi(change, async (c) => {
+    const record = await changeDomain(c.var.deps, c.req.valid('param').slug, c.req.valid('json'), changesFrom(c))
+    return c.json(serialiseDomain(await describeDomain(c.var.deps, record)), 200)
+  })
+  .openapi(remove, async (c) => {
+    await deleteDomain(c.var.deps, c.req.valid('param').slug)
     return c.body(null, 204)
   })
-
-async function domainBySlug(c: AppContext, slug: string): Promise<Domain> {
-  const domain = await c.var.deps.directory.bySlug(slug)
-  if (!domain) throw domainNotFound(slug)
-  return domain
-}
+  .openapi(restore, async (c) => {
+    const record = await restoreDomain(c.var.deps, c.req.valid('param').slug)
+    return c.json(serialiseDomain(await describeDomain(c.var.deps, record)), 200)
+  })

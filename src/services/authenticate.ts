@@ -2,11 +2,11 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Credential, unknownCredential } from '../core/access.ts'
 import { domainOfApiKey } from '../core/api-key.ts'
 import { Refusal } from '../core/errors.ts'
-import type { Clock } from '../core/ports.ts'
+import type { Clock, Log } from '../core/ports.ts'
 import type { TimedCache } from '../core/timed-cache.ts'
-import { type ApiKey, findKeyByHash } from '../db/api-keys.ts'
-import type { Database } from '../db/database.ts'
+import { type ApiKey, findKeyByHash, noteKeyUse } from '../db/api-keys.ts'
 import { hashApiKey } from './api-keys.ts'
+import type { Place } from './place.ts'
 import { looksLikeToken, type SigningSecrets } from './tokens/signed-token.ts'
 import { authenticateToken } from './tokens/token-credential.ts'
 
@@ -14,11 +14,18 @@ export interface AuthenticateParts {
   /** Undefined: nobody is administrator here. */
   adminToken: string | undefined
   signingSecrets: SigningSecrets
-  databaseFor(domain: { id: string }): Database
+  /** Where the domain has its keys; null when there is no such domain. */
+  placeOf(domainId: string): Promise<Pick<Place, 'db'> | null>
   /** Shared by the isolate, 30 s an entry; what accepts an upload is the commit, which looks at the key again. */
   cache: TimedCache<ApiKey>
   now: Clock
+  log: Log
+  /** Lets a promise outlive the answer. */
+  defer(promise: Promise<unknown>): void
 }
+
+/** A key's last use is written down only when it is this much newer than what is written there. */
+const useNotedEveryMs = 5 * 60_000
 
 /** What a request presents; undefined: nothing. */
 export interface PresentedCredentials {
@@ -58,15 +65,26 @@ export async function authenticate(
   }
 }
 
-async function findKey({ databaseFor, cache, now }: AuthenticateParts, token: string): Promise<ApiKey | undefined> {
+async function findKey(parts: AuthenticateParts, token: string): Promise<ApiKey | undefined> {
+  const { placeOf, cache, now } = parts
   const domainId = domainOfApiKey(token)
   if (!domainId) return undefined
   const hash = hashApiKey(token)
   const cached = cache.get(hash, now())
   if (cached) return cached
-  const key = await findKeyByHash(databaseFor({ id: domainId }), hash)
-  if (key) cache.set(hash, key, now())
+  const place = await placeOf(domainId)
+  const key = place && (await findKeyByHash(place.db, hash))
+  if (!key) return undefined
+  cache.set(hash, key, now())
+  noteUse(parts, place, key)
   return key
+}
+
+/** Writes down behind the answer that a key is in use: only when it was read just now, so a known key costs nothing. */
+function noteUse({ now, log, defer }: AuthenticateParts, { db }: Pick<Place, 'db'>, key: ApiKey): void {
+  const isExpired = key.expiresAt !== null && key.expiresAt <= now()
+  if (isExpired || now() - (key.lastUsedAt ?? 0) < useNotedEveryMs) return
+  defer(noteKeyUse(db, key, now()).catch((error) => log('warn', 'key-use-not-noted', { keyId: key.id, error })))
 }
 
 /** Compares in a time that tells nothing about where two texts differ. */

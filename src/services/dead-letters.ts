@@ -1,9 +1,9 @@
 import type { DeadLetter } from '../core/dead-letter.ts'
 import { Refusal } from '../core/errors.ts'
 import type { Clock, JobQueue, Log } from '../core/ports.ts'
-import type { Database } from '../db/database.ts'
 import { findDeadLetters, takeDeadLetter } from '../db/dead-letters.ts'
 import { takeJob } from '../db/uploaded-files/due.ts'
+import type { Place } from './place.ts'
 import { publishJobs } from './publish-jobs.ts'
 
 /**
@@ -11,31 +11,28 @@ import { publishJobs } from './publish-jobs.ts'
  * meanwhile and nothing had to be sent. Throws `dead-letter-not-found`.
  */
 export async function retryDeadLetter(
-  { db, queue, now, log }: { db: Database; queue: JobQueue; now: Clock; log: Log },
+  { places, queue, now, log }: { places: readonly Place[]; queue: JobQueue; now: Clock; log: Log },
   id: string,
 ): Promise<{ letter: DeadLetter; published: boolean }> {
-  const letter = await takeDeadLetter(db, id, now())
-  if (!letter)
-    throw new Refusal('dead-letter-not-found', 'There is no dead letter with this id that waits to be sent again.')
-  const job = await takeJob(
-    db,
-    {
-      id: letter.fileId,
-      domainId: letter.domainId,
-      generation: letter.generation,
-    },
-    now(),
-  )
-  if (job) await publishJobs({ queue, log }, [job])
-  return { letter, published: job !== undefined }
+  for (const { db } of places) {
+    const letter = await takeDeadLetter(db, id, now())
+    if (!letter) continue
+    const { fileId, domainId, generation } = letter
+    const job = await takeJob(db, { id: fileId, domainId, generation }, now())
+    if (job) await publishJobs({ queue, log }, [job])
+    return { letter, published: job !== undefined }
+  }
+  throw new Refusal('dead-letter-not-found', 'There is no dead letter with this id that waits to be sent again.')
 }
 
-/** One page of the letters that nobody has sent again yet, newest first. */
+/** One page of the letters of all places that nobody has sent again yet, newest first. */
 export async function listDeadLetters(
-  db: Database,
+  places: readonly Place[],
   { limit, cursor }: { limit: number; cursor?: string | undefined },
 ): Promise<{ letters: DeadLetter[]; nextCursor: string | null }> {
-  const found = await findDeadLetters(db, limit + 1, cursor)
+  const found = (await Promise.all(places.map(({ db }) => findDeadLetters(db, limit + 1, cursor))))
+    .flat()
+    .sort((a, b) => (a.id < b.id ? 1 : -1))
   const letters = found.slice(0, limit)
   return {
     letters,

@@ -1,16 +1,15 @@
 import { v7 as uuidv7 } from 'uuid'
 import { type Job, jobSchema } from '../core/job.ts'
 import type { Log } from '../core/ports.ts'
-import type { Database } from '../db/database.ts'
 import { insertDeadLetter } from '../db/dead-letters.ts'
 import { makeDue } from '../db/uploaded-files/due.ts'
-import type { ObjectStorage } from '../storage/object-storage.ts'
+import type { Place } from './place.ts'
 import { type ProcessParts, processUpload } from './process-upload.ts'
 
 /** What running jobs needs: the shared parts, and where each domain keeps its files. */
 export interface RunJobParts extends Omit<ProcessParts, 'db' | 'storage'> {
-  databaseFor(domain: { id: string }): Database
-  storageFor(domain: { id: string }): ObjectStorage
+  /** Null when there is no such domain (any more). */
+  placeOf(domainId: string): Promise<Place | null>
 }
 
 /**
@@ -20,13 +19,9 @@ export interface RunJobParts extends Omit<ProcessParts, 'db' | 'storage'> {
 export async function runJob(parts: RunJobParts, message: unknown): Promise<boolean> {
   const job = parseJob(parts.log, message)
   if (!job) return false
-  const domain = { id: job.domainId }
   try {
-    const outcome = await processUpload(job, {
-      ...parts,
-      db: parts.databaseFor(domain),
-      storage: parts.storageFor(domain),
-    })
+    const place = await parts.placeOf(job.domainId)
+    const outcome = place ? await processUpload(job, { ...parts, ...place }) : 'nothing-to-do'
     parts.log('info', 'job-done', {
       uploadId: job.id,
       generation: job.generation,
@@ -45,7 +40,7 @@ export async function runJob(parts: RunJobParts, message: unknown): Promise<bool
  * reconciler publishes it anew.
  */
 export async function noteDeadJob(
-  { databaseFor, now, log }: Pick<RunJobParts, 'databaseFor' | 'now' | 'log'>,
+  { placeOf, now, log }: Pick<RunJobParts, 'placeOf' | 'now' | 'log'>,
   message: unknown,
   reason: string,
 ): Promise<boolean> {
@@ -58,8 +53,9 @@ export async function noteDeadJob(
     publish,
     reason,
   })
-  const db = databaseFor({ id: domainId })
-  await insertDeadLetter(db, {
+  const place = await placeOf(domainId)
+  if (!place) return true
+  await insertDeadLetter(place.db, {
     id: uuidv7(),
     fileId,
     domainId,
@@ -68,7 +64,7 @@ export async function noteDeadJob(
     reason: reason.slice(0, 500),
     createdAt: now(),
   })
-  await makeDue(db, job, now())
+  await makeDue(place.db, job, now())
   return true
 }
 

@@ -92,6 +92,12 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
     return postForm(`${one.origin}?domain=${two.slug}`, [file('a', 'abc')])
   },
   'domain-exists': async () => makeNamed((await makeDomain()).slug),
+  'domain-deleted': async () => {
+    const url = `${apex}/v1/domains/${(await makeDomain()).slug}`
+    await call('DELETE', url, asAdmin)
+    const later = appWith({ deps: () => ({ now: () => Date.now() + 8 * 24 * 3600_000 }) })
+    return call('POST', `${url}/restore`, { ...asAdmin, send: later })
+  },
   'domain-suspended': async () => {
     const domain = await makeDomain()
     await env.DB.prepare('UPDATE domain_accounts SET suspended_at = 1 WHERE domain_id = ?').bind(domain.id).run()
@@ -100,6 +106,28 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
   'hostname-taken': async () => {
     await makeNamed('keeper', ['taken.example'])
     return makeNamed('taker', ['taken.example'])
+  },
+  'hostname-not-found': async () =>
+    call('DELETE', `${apex}/v1/domains/${(await makeDomain()).slug}/hostnames/nobodys.example`, asAdmin),
+  'hostname-unverified': async () => {
+    const domain = await makeDomain()
+    const { key } = await makeKey(domain, ['manage'])
+    const url = `${apex}/v1/domains/${domain.slug}/hostnames`
+    await call('POST', url, { key, headers: json, body: '{"hostname":"claimed.example"}' })
+    const unknown = appWith({ deps: () => ({ lookUpTxt: async () => ({ kind: 'no-name' }) }) })
+    return call('POST', `${url}/claimed.example/verify`, { key, send: unknown })
+  },
+  'limit-reached': async () => {
+    const hostnames = Array.from({ length: 50 }, (_, index) => `n${index}.many.example`)
+    const { slug } = await makeDomain({}, hostnames)
+    const url = `${apex}/v1/domains/${slug}/hostnames`
+    return call('POST', url, { ...asAdmin, headers: json, body: '{"hostname":"one-more.many.example"}' })
+  },
+  'policy-too-wide': async () => {
+    const domain = await makeDomain({ maxFileBytes: 100 })
+    const { key } = await makeKey(domain, ['manage'])
+    const url = `${apex}/v1/domains/${domain.slug}`
+    return call('PATCH', url, { key, headers: json, body: '{"policy":{"maxFileBytes":101}}' })
   },
   'credential-required': async () => call('GET', `${(await makeDomain()).origin}/v1/uploads`),
   'credential-invalid': async () =>
@@ -231,6 +259,15 @@ const facts: Partial<Record<ErrorCode, object>> = {
   forbidden: { scope: 'read' },
   'origin-not-allowed': { origin: 'https://elsewhere.example' },
   'rate-limited': { policy: 'uploads', limit: 1, windowSeconds: 60 },
+  'limit-reached': { limit: 50 },
+  'policy-too-wide': {
+    problems: [{ at: 'json.policy.maxFileBytes', limit: 100, value: 101, message: expect.any(String) }],
+  },
+  'hostname-unverified': {
+    dns: 'no-name',
+    hostname: 'claimed.example',
+    record: { name: '_stevedore.claimed.example', type: 'TXT', value: expect.stringMatching(/^stevedore-domain=/) },
+  },
 }
 
 /** Refusals that another try may mend say when. */

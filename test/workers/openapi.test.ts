@@ -145,6 +145,17 @@ describe('an answer is what the document says', () => {
     expectMatches(document, content[type].schema, answer.json)
   }
 
+  const administer = async (
+    method: string,
+    rest: string,
+    body?: object,
+    of: TestDomain | Promise<TestDomain> = domain,
+  ) =>
+    call(method, `http://localhost/v1/domains/${(await of).slug}${rest}`, {
+      ...asAdmin,
+      ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    })
+
   const calls: [method: string, path: string, status: number, send: () => Promise<Answer>][] = [
     ['post', '/v1/uploads', 202, () => postForm(domain.origin, [file('a', 'abc'), file('b', 'abc')])],
     ['post', '/v1/uploads', 207, () => postForm(domain.origin, [file('a', 'abc'), file('b', 'abc', 'image/png')])],
@@ -223,6 +234,36 @@ describe('an answer is what the document says', () => {
           body: JSON.stringify({ slug: 'described', hostnames: ['described.example'] }),
         }),
     ],
+    ['get', '/v1/domains', 200, () => call('GET', 'http://localhost/v1/domains?limit=1', asAdmin)],
+    ['get', '/v1/domains/{slug}', 200, () => administer('GET', '')],
+    ['get', '/v1/domains/{slug}', 404, () => call('GET', 'http://localhost/v1/domains/nobody', asAdmin)],
+    ['patch', '/v1/domains/{slug}', 200, () => administer('PATCH', '', { policy: { quotaFiles: 1000 } })],
+    ['patch', '/v1/domains/{slug}', 400, () => administer('PATCH', '', { policy: { quotaFiles: -1 } })],
+    ['delete', '/v1/domains/{slug}', 204, () => administer('DELETE', '', undefined, makeDomain())],
+    [
+      'post',
+      '/v1/domains/{slug}/restore',
+      200,
+      async () => {
+        const deleted = await makeDomain()
+        await administer('DELETE', '', undefined, deleted)
+        return administer('POST', '/restore', undefined, deleted)
+      },
+    ],
+    ['get', '/v1/domains/{slug}/keys', 200, () => administer('GET', '/keys?limit=1')],
+    [
+      'post',
+      '/v1/domains/{slug}/hostnames',
+      201,
+      () => administer('POST', '/hostnames', { hostname: 'a.own.example' }),
+    ],
+    [
+      'post',
+      '/v1/domains/{slug}/hostnames/{hostname}/verify',
+      200,
+      () => administer('POST', '/hostnames/a.own.example/verify'),
+    ],
+    ['delete', '/v1/domains/{slug}/hostnames/{hostname}', 204, () => administer('DELETE', '/hostnames/a.own.example')],
     ['post', '/v1/domains', 401, () => call('POST', 'http://localhost/v1/domains')],
     [
       'post',

@@ -303,6 +303,7 @@ describe('its limits', () => {
         policy: policySchema.parse({ allowedTypes: policy }),
         suspendedAt: null,
         stored: { files: 0, bytes: 0 },
+        jurisdiction: null,
       }
       const token = (limits: UploadLimits) => ({ tokenId: 'a', domainId: domain.id, keyId: null, expiresAt: 0, limits })
       expect(allowsType(narrowDomain(domain, token({ types })).policy, { type, isConfirmed })).toBe(allowed)

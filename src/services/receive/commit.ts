@@ -57,8 +57,10 @@ export function uploadDeleted(): Refusal {
 
 /** Why a commit was refused, and why one that can't succeed is not begun. */
 export const refusals: Record<CommitRefusal, () => Refusal> = {
+  domain_deleted: () => new Refusal('domain-not-found', 'This domain has been deleted.'),
   domain_suspended: () => new Refusal('domain-suspended', 'This domain takes no uploads at present. Ask its operator.'),
-  key_revoked: () => new Refusal('credential-invalid', 'This credential was revoked while the upload was running.'),
+  key_revoked: () =>
+    new Refusal('credential-invalid', 'This credential was revoked, or expired, while the upload was running.'),
   token_used_up: () =>
     new Refusal('token-used-up', 'This upload token has brought as many files as it may. Ask for a new one.'),
   claim_lost: uploadDeleted,

@@ -5,9 +5,13 @@ import type { ObjectStorage } from '../../storage/object-storage.ts'
 /** What the chores of the reconciler work with: one database with its bucket, and the queue. */
 export interface ChoreParts {
   db: Database
+  /** The database that holds all domains' names. */
+  control: Database
   storage: ObjectStorage
   queue: JobQueue
   now: Clock
+  /** For how long a deleted domain can be taken back. */
+  domainGraceMs: number
   /** 0 … 1, for spreading retries. */
   random(): number
   log: Log

@@ -4,6 +4,7 @@ import { enforceRetention } from './enforce-retention.ts'
 import { forgetHistory } from './forget-history.ts'
 import { freeDeadLeases } from './free-dead-leases.ts'
 import { publishDueJobs } from './publish-due-jobs.ts'
+import { purgeDeletedDomains } from './purge-deleted-domains.ts'
 import { removeDeletedObjects } from './remove-deleted-objects.ts'
 import { removeOrphans } from './remove-orphans.ts'
 
@@ -16,6 +17,7 @@ const chores = {
   removedObjects: removeDeletedObjects,
   removedOrphans: removeOrphans,
   forgotten: forgetHistory,
+  purgedDomains: purgeDeletedDomains,
 } as const satisfies Record<string, Chore>
 
 /** How many things of each kind one sweep has done; null for a chore that failed, whose reason is in the log. */

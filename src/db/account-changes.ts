@@ -1,0 +1,118 @@
+import { and, eq, gt, isNotNull, isNull, lte, sql } from 'drizzle-orm'
+import { type Policy, type PolicyChange, storedPolicy } from '../core/policy.ts'
+import type { Database } from './database.ts'
+import { domainAccounts } from './schema.ts'
+
+/** Everything about a domain that its administration shows and changes. */
+export interface AccountRecord {
+  domainId: string
+  /** The policy in force. */
+  policy: Policy
+  administratorPolicy: Policy
+  managerPolicy: PolicyChange
+  /** Counts the changes; a change says which one it was made from. */
+  policyVersion: number
+  suspendedAt: number | null
+  deletedAt: number | null
+}
+
+const recordColumns = {
+  domainId: domainAccounts.domainId,
+  policy: domainAccounts.policy,
+  administratorPolicy: domainAccounts.administratorPolicy,
+  managerPolicy: domainAccounts.managerPolicy,
+  policyVersion: domainAccounts.policyVersion,
+  suspendedAt: domainAccounts.suspendedAt,
+  deletedAt: domainAccounts.deletedAt,
+}
+
+function withDefaults(record: AccountRecord): AccountRecord {
+  const { policy, administratorPolicy } = record
+  return { ...record, policy: storedPolicy(policy), administratorPolicy: storedPolicy(administratorPolicy) }
+}
+
+/** The accounts of these domains, in no order; those that are kept elsewhere are left out. */
+export async function findAccountRecords(db: Database, domainIds: readonly string[]): Promise<AccountRecord[]> {
+  const rows = await db
+    .select(recordColumns)
+    .from(domainAccounts)
+    .where(sql`${domainAccounts.domainId} IN (SELECT value FROM json_each(${JSON.stringify(domainIds)}))`)
+  return rows.map(withDefaults)
+}
+
+/**
+ * Writes a domain's policies and its suspension, if nobody has changed them since `record` was read. Undefined: somebody
+ * has, or the domain was deleted.
+ */
+export async function changeAccount(
+  db: Database,
+  record: AccountRecord,
+  change: Pick<AccountRecord, 'policy' | 'administratorPolicy' | 'managerPolicy' | 'suspendedAt'>,
+): Promise<AccountRecord | undefined> {
+  const [changed] = await db
+    .update(domainAccounts)
+    .set({ ...change, policyVersion: record.policyVersion + 1 })
+    .where(
+      and(
+        eq(domainAccounts.domainId, record.domainId),
+        eq(domainAccounts.policyVersion, record.policyVersion),
+        isNull(domainAccounts.deletedAt),
+      ),
+    )
+    .returning(recordColumns)
+  return changed && withDefaults(changed)
+}
+
+/** Closes a domain: no commit of it happens from here on. One that is closed already stays as it is. */
+export async function markDeleted(db: Database, domainId: string, now: number): Promise<void> {
+  await db
+    .update(domainAccounts)
+    .set({ deletedAt: now })
+    .where(and(eq(domainAccounts.domainId, domainId), isNull(domainAccounts.deletedAt)))
+}
+
+/** Opens a domain again that was deleted after `deletedAfter`. False: it is too late, or was not deleted. */
+export async function unmarkDeleted(db: Database, domainId: string, deletedAfter: number): Promise<boolean> {
+  const restored = await db
+    .update(domainAccounts)
+    .set({ deletedAt: null })
+    .where(
+      and(
+        eq(domainAccounts.domainId, domainId),
+        gt(domainAccounts.deletedAt, deletedAfter),
+        isNull(domainAccounts.purgeStartedAt),
+      ),
+    )
+    .returning({ domainId: domainAccounts.domainId })
+  return restored.length > 0
+}
+
+/** The ids of all domains that are deleted and still have their account. */
+export async function findDeletedDomains(db: Database): Promise<string[]> {
+  const rows = await db
+    .select({ domainId: domainAccounts.domainId })
+    .from(domainAccounts)
+    .where(isNotNull(domainAccounts.deletedAt))
+  return rows.map((row) => row.domainId)
+}
+
+/** Domains that were deleted at this time or before, the first of them first. */
+export async function findPurgeableDomains(db: Database, deletedUntil: number, limit: number): Promise<string[]> {
+  const rows = await db
+    .select({ domainId: domainAccounts.domainId })
+    .from(domainAccounts)
+    .where(lte(domainAccounts.deletedAt, deletedUntil))
+    .orderBy(domainAccounts.deletedAt)
+    .limit(limit)
+  return rows.map((row) => row.domainId)
+}
+
+/** Notes that there is no way back for a domain. False: it was taken back just now. */
+export async function startPurge(db: Database, domainId: string, deletedUntil: number, now: number): Promise<boolean> {
+  const started = await db
+    .update(domainAccounts)
+    .set({ purgeStartedAt: sql`coalesce(purge_started_at, ${now})` })
+    .where(and(eq(domainAccounts.domainId, domainId), lte(domainAccounts.deletedAt, deletedUntil)))
+    .returning({ domainId: domainAccounts.domainId })
+  return started.length > 0
+}

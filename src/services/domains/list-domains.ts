@@ -1,0 +1,53 @@
+import { Refusal } from '../../core/errors.ts'
+import { isSlug } from '../../core/host.ts'
+import { findAccountRecords, findDeletedDomains } from '../../db/account-changes.ts'
+import { listDomainNames } from '../../db/domains.ts'
+import { findHostnames } from '../../db/hostnames.ts'
+import type { DescribedDomain, FindParts } from './find-domain.ts'
+
+export interface DomainPage {
+  domains: DescribedDomain[]
+  /** Opaque; null on the last page. */
+  nextCursor: string | null
+}
+
+/**
+ * One page of the domains by their slugs: those that are open, or those that were deleted and can still be restored.
+ * Throws `request-invalid` for a cursor that no page has given out.
+ */
+export async function listDomains(
+  { control, places }: FindParts,
+  { areDeleted, limit, cursor }: { areDeleted: boolean; limit: number; cursor?: string | undefined },
+): Promise<DomainPage> {
+  const afterSlug = cursor === undefined ? '' : decode(cursor)
+  const deletedIds = (await Promise.all(places.map(({ db }) => findDeletedDomains(db)))).flat()
+  // One more than asked for tells whether there is a next page.
+  const found = await listDomainNames(control, { deletedIds, areDeleted, afterSlug }, limit + 1)
+  const names = found.slice(0, limit)
+  const ids = names.map((name) => name.id)
+  const [hostnames, ...accounts] = await Promise.all([
+    findHostnames(control, ids),
+    ...places.map(({ db }) => findAccountRecords(db, ids)),
+  ])
+  const accountById = new Map(accounts.flat().map((account) => [account.domainId, account]))
+  const last = names.at(-1)
+  return {
+    domains: names.flatMap((name) => {
+      const account = accountById.get(name.id)
+      // Its jurisdiction may have lost its bindings; that is for the operator, and no reason to show nobody.
+      if (!account) return []
+      return [{ name, account, hostnames: hostnames.filter(({ domainId }) => domainId === name.id) }]
+    }),
+    nextCursor: found.length > limit && last ? btoa(last.slug).replaceAll('=', '') : null,
+  }
+}
+
+function decode(cursor: string): string {
+  try {
+    const slug = atob(cursor)
+    if (isSlug(slug)) return slug
+  } catch {
+    // What is no base64 is no cursor either.
+  }
+  throw new Refusal('request-invalid', 'This cursor was not given out here. Start again without one.')
+}

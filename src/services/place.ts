@@ -1,0 +1,41 @@
+import type { Jurisdiction, Located } from '../core/jurisdiction.ts'
+import type { Clock } from '../core/ports.ts'
+import type { TimedCache } from '../core/timed-cache.ts'
+import type { Database } from '../db/database.ts'
+import { findDomainById } from '../db/domains.ts'
+import type { ObjectStorage } from '../storage/object-storage.ts'
+
+/** A database that holds files, with its bucket. */
+export interface Place extends Located {
+  readonly db: Database
+  readonly storage: ObjectStorage
+}
+
+export interface PlaceParts {
+  control: Database
+  places: readonly Place[]
+  /** A domain never moves, so an entry is good for as long as one likes. */
+  cache: TimedCache<Place>
+  now: Clock
+}
+
+/** The place of one jurisdiction; undefined where the deployment has none for it. */
+export function placeIn(places: readonly Place[], jurisdiction: Jurisdiction | null): Place | undefined {
+  return places.find((place) => place.jurisdiction === jurisdiction)
+}
+
+/**
+ * Where the domain with this id has its data, for who knows no more of it than a job or a key tells. Null: there is no
+ * such domain. Where all domains live in one place nobody has to be asked, and an id that nobody has finds nothing there.
+ */
+export async function findPlace({ control, places, cache, now }: PlaceParts, domainId: string): Promise<Place | null> {
+  const [only, another] = places
+  if (only && !another) return only
+  const cached = cache.get(domainId, now())
+  if (cached) return cached
+  const domain = await findDomainById(control, domainId)
+  const place = domain && placeIn(places, domain.jurisdiction)
+  if (!place) return null
+  cache.set(domainId, place, now())
+  return place
+}
