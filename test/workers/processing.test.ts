@@ -489,6 +489,7 @@ const idle = {
   removedObjects: 0,
   removedOrphans: 0,
   forgotten: 0,
+  purgedDomains: 0,
 }
 
 describe('the reconciler', () => {
