@@ -15,6 +15,9 @@ export default defineConfig({
           cloudflareTest(async () => ({
             wrangler: { configPath: './wrangler.toml' },
             miniflare: {
+              // Places of another jurisdiction, for the tests that give them to the Worker.
+              d1Databases: { TEST_DB_EU: 'stevedore-eu' },
+              r2Buckets: { TEST_BUCKET_EU: 'stevedore-eu' },
               bindings: {
                 ...testVars,
                 TEST_MIGRATIONS: await readD1Migrations('./migrations'),

@@ -35,6 +35,7 @@ afterAll(jobsDone, 30_000)
 
 const asAdmin = { key: adminToken }
 const hourMs = 3600_000
+const isFull = Boolean((env as unknown as Record<string, unknown>).STEVEDORE_TEST_FULL)
 const graceMs = 7 * 24 * hourMs
 const large = new Uint8Array(5 * 1024 * 1024 + 1)
 
@@ -280,17 +281,15 @@ describe('after the grace time', () => {
 
   test('many domains are shared out, and a large one keeps nobody waiting', async () => {
     const busy = await makeDomain()
-    await upload250(busy)
+    await storeMany(busy)
     await close(busy)
     const others = [await makeDomain(), await makeDomain()]
     for (const other of others) await close(other)
     await sweep(graceMs + 1000)
     expect((await holdings(busy)).rows).toBeGreaterThan(0)
     for (const other of others) expect(await leftOf(other)).toEqual(nothingLeft)
-    for (let turn = 0; turn < 12; turn++) await sweep(graceMs + 2000)
+    for (let turn = 0; turn < 4; turn++) await sweep(graceMs + 2000)
     expect(await holdings(busy)).toEqual(nothingHeld)
-    for (let turn = 0; turn < 12; turn++) await sweep(graceMs + hourMs + 120_000)
-    expect(await leftOf(busy)).toEqual(nothingLeft)
   })
 
   test('whatever call fails in the middle, the next sweeps finish', async () => {
@@ -314,15 +313,15 @@ describe('after the grace time', () => {
     }
     const calls = await live(-1, 'before')
     expect(calls).toBeGreaterThan(20)
-    for (let failing = 0; failing < calls; failing++) {
+    for (let failing = 0; failing < calls; failing += isFull ? 1 : 5) {
       await live(failing, failing % 2 === 0 ? 'before' : 'after')
     }
   })
 })
 
 /** More files than one sweep takes on: rows with their objects, written as commits would have. */
-async function upload250(domain: TestDomain): Promise<void> {
-  const ids = Array.from({ length: 250 }, () => crypto.randomUUID())
+async function storeMany(domain: TestDomain): Promise<void> {
+  const ids = Array.from({ length: 210 }, () => crypto.randomUUID())
   await Promise.all(ids.map((id) => env.BUCKET.put(`${id}/${domain.id}`, 'x')))
   await execute(
     `INSERT INTO uploaded_files (id, domain_id, object_key, filename, type, size, sha256, status, metadata, protocol,
@@ -332,5 +331,5 @@ async function upload250(domain: TestDomain): Promise<void> {
     domain.id,
     JSON.stringify(ids),
   )
-  await execute('UPDATE domain_accounts SET stored_files = 250, stored_bytes = 250 WHERE domain_id = ?', domain.id)
+  await execute('UPDATE domain_accounts SET stored_files = 210, stored_bytes = 210 WHERE domain_id = ?', domain.id)
 }
