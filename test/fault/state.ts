@@ -136,5 +136,6 @@ export async function clear(): Promise<void> {
   await env.DB.batch([
     ...tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
     env.DB.prepare('UPDATE domain_accounts SET stored_files = 0, stored_bytes = 0'),
+    env.DB.prepare('UPDATE api_keys SET last_used_at = NULL'),
   ])
 }

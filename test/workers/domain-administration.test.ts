@@ -371,6 +371,17 @@ describe('keys', () => {
     expect(written).toHaveLength(2)
   })
 
+  test('cost a warm upload nothing: it is one round trip to the database', async () => {
+    const domain = await makeDomain({ anonymousUpload: false })
+    const { key } = await makeKey(domain, ['upload'])
+    const asked: string[] = []
+    const send = appWith({ env: { DB: faultyD1(env.DB, (sql) => void asked.push(sql)) } })
+    expectStatus(await putFile(domain.origin, 'a', 'abc', { key, send }), 202)
+    asked.length = 0
+    expectStatus(await putFile(domain.origin, 'a', 'abc', { key, send }), 202)
+    expect(asked).toEqual([expect.stringContaining('stored_files +')])
+  })
+
   test('one that is not marked as used works all the same', async () => {
     const domain = await makeDomain()
     const { key } = await makeKey(domain, ['read'])
