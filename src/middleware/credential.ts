@@ -51,9 +51,9 @@ export function administrator() {
 export function manager() {
   return createMiddleware<AppEnv>(async function manager(c, next) {
     const credential = identify(c)
-    if (credential.kind === 'key') {
-      if (!credential.scopes.includes('manage')) {
-        throw new Refusal('forbidden', 'This key lacks the scope "manage", which this request needs.', {
+    if (credential.kind !== 'administrator') {
+      if (credential.kind !== 'key' || !credential.scopes.includes('manage')) {
+        throw new Refusal('forbidden', 'This needs the administrator, or a key with the scope "manage".', {
           facts: { scope: 'manage' },
         })
       }
