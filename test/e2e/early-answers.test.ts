@@ -61,7 +61,7 @@ const tries = refusals.flatMap((refusal) => [
 
 describe.each(clients)('$name sees', (client) => {
   const cases = tries.filter(({ chunked }) => client.sendsChunked || !chunked)
-  it.each(cases)('$title, $size', { timeout: 300_000 }, async (refusal) => {
+  it.each(cases)('$title, $size', { timeout: 600_000 }, async (refusal) => {
     const { body, ...request } = refusal.request(domains, refusal.content)
     const { status, code, times, chunked = false } = refusal
     const bodyFile = join(folder, 'body')
