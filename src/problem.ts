@@ -1,5 +1,5 @@
 import { HTTPException } from 'hono/http-exception'
-import { type ErrorCode, Misconfigured, Refusal } from './core/errors.ts'
+import { type ErrorCode, isUnavailable, Misconfigured, Refusal } from './core/errors.ts'
 import { MultipartError } from './multipart/errors.ts'
 
 /** The HTTP status and title of every error code: the only such table. */
@@ -140,6 +140,9 @@ export function problemDocument(refusal: Refusal): ProblemDocument {
   }
 }
 
+/** How long a client is to leave a database or a bucket alone that did not answer. */
+const unavailableSeconds = 5
+
 /** Every error as a refusal. What nobody expected shows the client nothing of itself; it is kept as the cause. */
 export function toRefusal(error: unknown): Refusal {
   if (error instanceof Refusal) return error
@@ -150,6 +153,15 @@ export function toRefusal(error: unknown): Refusal {
       'misconfigured',
       'This deployment is not set up completely. Its operator finds why in its log.',
       { cause: error },
+    )
+  if (isUnavailable(error))
+    return new Refusal(
+      'unavailable',
+      'The storage behind this did not answer just now. Send the request again in a moment.',
+      {
+        retryAfterSeconds: unavailableSeconds,
+        cause: error,
+      },
     )
   return new Refusal(
     'internal',

@@ -97,3 +97,19 @@ export class Refusal extends Error {
 export class Misconfigured extends Error {
   override readonly name = 'Misconfigured'
 }
+
+/**
+ * Thrown when a database or a bucket did not do its work for a reason of its own: the same call may succeed in a moment,
+ * and may have had its effect already. Its message and cause are for the operator's log only.
+ */
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable'
+}
+
+/** Whether an error is `Unavailable`, or was thrown because of it. */
+export function isUnavailable(error: unknown): boolean {
+  for (let current = error; current instanceof Error; current = current.cause) {
+    if (current instanceof Unavailable) return true
+  }
+  return false
+}

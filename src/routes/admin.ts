@@ -44,7 +44,7 @@ const sweep = createRoute({
         },
       },
     },
-    ...problemResponses(400, 401, 403, 500),
+    ...problemResponses(400, 401, 403, 500, 503),
   },
 })
 
@@ -83,7 +83,7 @@ const list = createRoute({
         },
       },
     },
-    ...problemResponses(400, 401, 403, 500),
+    ...problemResponses(400, 401, 403, 500, 503),
   },
 })
 
@@ -112,7 +112,7 @@ const retry = createRoute({
         },
       },
     },
-    ...problemResponses(400, 401, 403, 404, 500),
+    ...problemResponses(400, 401, 403, 404, 500, 503),
   },
 })
 

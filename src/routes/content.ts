@@ -28,7 +28,7 @@ const content = createRoute({
     200: { description: 'All of it.', content: bytes },
     206: { description: 'The range asked for.', content: bytes },
     304: { description: 'The client has it already.' },
-    ...problemResponses(400, 401, 403, 404, 409, 410, 412, 416, 429, 500),
+    ...problemResponses(400, 401, 403, 404, 409, 410, 412, 416, 429, 500, 503),
   },
 })
 

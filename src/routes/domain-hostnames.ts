@@ -33,7 +33,7 @@ const add = createRoute({
       },
     },
   },
-  responses: { 201: theHostname, ...problemResponses(400, 401, 403, 404, 409, 413, 415, 500) },
+  responses: { 201: theHostname, ...problemResponses(400, 401, 403, 404, 409, 413, 415, 500, 503) },
 })
 
 const verify = createRoute({
@@ -54,7 +54,7 @@ const remove = createRoute({
   request: { params: hostnameParam },
   responses: {
     204: { description: 'It no longer leads to the domain.' },
-    ...problemResponses(400, 401, 403, 404, 500),
+    ...problemResponses(400, 401, 403, 404, 500, 503),
   },
 })
 

@@ -47,7 +47,7 @@ const create = createRoute({
       description: 'The key, shown this once.',
       content: { 'application/json': { schema: keySchema.extend({ key: z.string() }).openapi('NewApiKey') } },
     },
-    ...problemResponses(400, 401, 403, 404, 409, 413, 415, 500),
+    ...problemResponses(400, 401, 403, 404, 409, 413, 415, 500, 503),
   },
 })
 
@@ -64,7 +64,7 @@ const list = createRoute({
         'application/json': { schema: z.object({ keys: z.array(keySchema), nextCursor: z.string().nullable() }) },
       },
     },
-    ...problemResponses(400, 401, 403, 404, 500),
+    ...problemResponses(400, 401, 403, 404, 500, 503),
   },
 })
 
@@ -80,7 +80,7 @@ const remove = createRoute({
   },
   responses: {
     204: { description: 'The key is revoked.' },
-    ...problemResponses(400, 401, 403, 404, 500),
+    ...problemResponses(400, 401, 403, 404, 500, 503),
   },
 })
 

@@ -38,7 +38,7 @@ const create = createRoute({
       },
     },
   },
-  responses: { 201: theDomain, ...problemResponses(400, 401, 403, 409, 413, 415, 500) },
+  responses: { 201: theDomain, ...problemResponses(400, 401, 403, 409, 413, 415, 500, 503) },
 })
 
 const list = createRoute({
@@ -63,7 +63,7 @@ const list = createRoute({
         },
       },
     },
-    ...problemResponses(400, 401, 403, 500),
+    ...problemResponses(400, 401, 403, 500, 503),
   },
 })
 
@@ -73,7 +73,7 @@ const show = createRoute({
   summary: 'Everything about one domain',
   middleware: [manager()] as const,
   request: { params: slugParam },
-  responses: { 200: theDomain, ...problemResponses(400, 401, 403, 404, 500) },
+  responses: { 200: theDomain, ...problemResponses(400, 401, 403, 404, 500, 503) },
 })
 
 const change = createRoute({
@@ -107,7 +107,7 @@ const remove = createRoute({
   description: 'It is closed at once, can be restored for some days, and then its files are removed.',
   middleware: [administrator()] as const,
   request: { params: slugParam },
-  responses: { 204: { description: 'It is closed.' }, ...problemResponses(400, 401, 403, 404, 500) },
+  responses: { 204: { description: 'It is closed.' }, ...problemResponses(400, 401, 403, 404, 500, 503) },
 })
 
 const restore = createRoute({
@@ -116,7 +116,7 @@ const restore = createRoute({
   summary: 'Take a deleted domain back',
   middleware: [administrator()] as const,
   request: { params: slugParam },
-  responses: { 200: theDomain, ...problemResponses(400, 401, 403, 404, 410, 500) },
+  responses: { 200: theDomain, ...problemResponses(400, 401, 403, 404, 410, 500, 503) },
 })
 
 /** Administration of domains; their keys and hostnames have routes of their own. */

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
+import { createMiddleware } from 'hono/factory'
 import { z } from 'zod'
 import type { AppContext, AppEnv } from '../context.ts'
 import { Refusal } from '../core/errors.ts'
@@ -19,8 +20,15 @@ const failureSchema = z.looseObject({
   status: z.number().optional(),
 })
 
+/** QStash keeps to `Retry-After`, and would have used up its retries in seconds: its own spacing is wider each time. */
+const withoutRetryAfter = createMiddleware<AppEnv>(async function withoutRetryAfter(c, next) {
+  await next()
+  c.res.headers.delete('Retry-After')
+})
+
 /** QStash's callbacks. Without its signature, or on another host than `CALLBACK_URL`'s, they do nothing. */
 export const internalJobRoutes = new Hono<AppEnv>()
+  .use('/internal/*', withoutRetryAfter)
   .post('/internal/jobs', limitedBody, async (c) => {
     const message = await signedBody(c, 'jobUrl')
     if (!(await runJob(c.var.deps, message))) return neverAgain(c)

@@ -46,7 +46,7 @@ const list = createRoute({
         },
       },
     },
-    ...problemResponses(400, 401, 403, 404, 409, 429, 500),
+    ...problemResponses(400, 401, 403, 404, 409, 429, 500, 503),
   },
 })
 
@@ -60,7 +60,7 @@ const show = createRoute({
       description: 'The upload.',
       content: { 'application/json': { schema: uploadDetailSchema } },
     },
-    ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500),
+    ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500, 503),
   },
 })
 
@@ -74,7 +74,7 @@ const status = createRoute({
       description: 'Its status.',
       content: { 'application/json': { schema: statusSchema } },
     },
-    ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500),
+    ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500, 503),
   },
 })
 
@@ -85,7 +85,7 @@ const remove = createRoute({
   request: { params: idParam, query: domainQuery },
   responses: {
     204: { description: 'It is deleted; afterwards 410.' },
-    ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500),
+    ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500, 503),
   },
 })
 
@@ -99,7 +99,7 @@ const reprocess = createRoute({
       description: 'It is pending again.',
       content: { 'application/json': { schema: uploadSchema } },
     },
-    ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500),
+    ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500, 503),
   },
 })
 

@@ -1,3 +1,5 @@
+import { isUnknownUpload, orTrouble } from './trouble.ts'
+
 /** A range of an object, in bytes from its start. */
 export interface ByteRange {
   offset: number
@@ -11,7 +13,10 @@ export interface StoredObject {
   size: number
 }
 
-/** Files' bytes in one R2 bucket. Keys come from `core/object-key.ts` and are written once. */
+/**
+ * Files' bytes in one R2 bucket. Keys come from `core/object-key.ts` and are written once. Every method throws
+ * `Unavailable` when the fault is R2's own.
+ */
 export class ObjectStorage {
   readonly #bucket: R2Bucket
 
@@ -24,18 +29,18 @@ export class ObjectStorage {
    * what was stored against the row in any case, as it must for objects of several parts, which R2 can't check.
    */
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    await this.#bucket.put(key, bytes)
+    await orTrouble(this.#bucket.put(key, bytes))
   }
 
   /** Starts an object that is written in parts: equal ones of 5 MiB or more, then a last one of any size. */
   async startMultipart(key: string): Promise<MultipartWrite> {
-    return new MultipartWrite(await this.#bucket.createMultipartUpload(key))
+    return new MultipartWrite(await orTrouble(this.#bucket.createMultipartUpload(key)))
   }
 
   /** Ends an unfinished object and frees its parts. Nothing happens when R2 no longer knows it. */
   async abortMultipart(key: string, r2UploadId: string): Promise<void> {
     try {
-      await this.#bucket.resumeMultipartUpload(key, r2UploadId).abort()
+      await orTrouble(this.#bucket.resumeMultipartUpload(key, r2UploadId).abort())
     } catch (error) {
       if (!isUnknownUpload(error)) throw error
     }
@@ -43,22 +48,19 @@ export class ObjectStorage {
 
   /** The object, or a range of it; null when there is none. The range must lie inside the object. */
   async read(key: string, range?: ByteRange): Promise<StoredObject | null> {
-    const object = await this.#bucket.get(key, range ? { range } : {})
+    const object = await orTrouble(this.#bucket.get(key, range ? { range } : {}))
     return object && { body: object.body, size: object.size }
   }
 
   /** The keys after this one, in their order, at most `limit`. */
   async listKeys(after: string, limit: number): Promise<string[]> {
-    const page = await this.#bucket.list({
-      limit,
-      ...(after === '' ? {} : { startAfter: after }),
-    })
+    const page = await orTrouble(this.#bucket.list({ limit, ...(after === '' ? {} : { startAfter: after }) }))
     return page.objects.map((object) => object.key)
   }
 
   /** Removes objects, at most 1,000; those that are not there are no error. */
   async remove(keys: string[]): Promise<void> {
-    if (keys.length > 0) await this.#bucket.delete(keys)
+    if (keys.length > 0) await orTrouble(this.#bucket.delete(keys))
   }
 }
 
@@ -79,16 +81,11 @@ export class MultipartWrite {
   /** Stores the next part, perhaps while others are on their way. The bytes must stay as they are until the promise settles. */
   async write(bytes: Uint8Array): Promise<void> {
     const number = ++this.#begun
-    this.#parts[number - 1] = await this.#upload.uploadPart(number, bytes)
+    this.#parts[number - 1] = await orTrouble(this.#upload.uploadPart(number, bytes))
   }
 
   /** Puts the object together; it can be read afterwards, and not before. */
   async complete(): Promise<void> {
-    await this.#upload.complete(this.#parts)
+    await orTrouble(this.#upload.complete(this.#parts))
   }
-}
-
-/** R2's 10024: an upload that was completed, aborted or never started. */
-function isUnknownUpload(error: unknown): boolean {
-  return error instanceof Error && error.message.includes('10024')
 }

@@ -324,7 +324,7 @@ describe('making domains', () => {
     const slug = `lost-${moment}`
     const DB = faultyD1(env.DB, (sql) => (sql.startsWith('insert into "domains"') ? moment : undefined))
     const body = { slug, policy: { anonymousUpload: true } }
-    expectProblem(await newDomain(body, { ...asAdmin, send: appWith({ env: { DB } }) }), 500, 'internal')
+    expectProblem(await newDomain(body, { ...asAdmin, send: appWith({ env: { DB } }) }), 503, 'unavailable')
     const again = await newDomain(body)
     if (moment === 'before') expectStatus(again, 201)
     else expectProblem(again, 409, 'domain-exists')

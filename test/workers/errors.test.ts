@@ -18,7 +18,7 @@ import {
   putFile,
   type TestDomain,
 } from '../support/workers/client.ts'
-import { appWith, faultyD1, HeldQueue } from '../support/workers/faults.ts'
+import { appWith, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
 import * as samples from '../support/workers/samples.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -237,7 +237,7 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
   },
   misconfigured: () => call('GET', `${apex}/healthz`, { send: appWith({ env: { DB: undefined } }) }),
   internal: async () => {
-    const DB = faultyD1(env.DB, () => 'before')
+    const DB = overriding(env.DB, { prepare: (sql) => env.DB.prepare(`${sql} nonsense`) })
     return call('GET', `${(await makeDomain()).origin}/v1/uploads/x`, { send: appWith({ env: { DB } }) })
   },
 }

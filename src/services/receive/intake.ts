@@ -19,14 +19,7 @@ import {
   type KeyedRequest,
   toKeptOutcome,
 } from './idempotency.ts'
-import {
-  type Announcement,
-  concernsOneFile,
-  type FileOutcome,
-  type IntakeParts,
-  orUnavailable,
-  type Reception,
-} from './reception.ts'
+import { type Announcement, concernsOneFile, type FileOutcome, type IntakeParts, type Reception } from './reception.ts'
 
 /** The idempotency key that an intake holds, and the request it stands for. */
 export interface KeyedIntake {
@@ -90,7 +83,7 @@ export class Intake implements Reception {
       this.#files.push({ stored })
       this.#sent.push(fingerprintPart(announced, filename, stored))
     } catch (error) {
-      if (!concernsOneFile(error)) throw file.claim?.isLost ? uploadDeleted() : orUnavailable(error)
+      if (!concernsOneFile(error)) throw file.claim?.isLost ? uploadDeleted() : error
       this.#files.push({ filename, refusal: error })
       this.#sent.push(fingerprintPart(announced, filename, { refused: error.code }))
     }

@@ -6,7 +6,6 @@ import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../../db/database.ts'
 import type { BufferPool } from '../../ingest/buffer-pool.ts'
 import type { ByteSource } from '../../multipart/byte-source.ts'
-import { MultipartError } from '../../multipart/errors.ts'
 import type { ObjectStorage } from '../../storage/object-storage.ts'
 
 /** What receiving needs: the domain's own database and bucket, and what the whole isolate shares. */
@@ -64,16 +63,4 @@ const ownRefusals: ReadonlySet<string> = new Set([
 /** Whether an error leaves out its file only, while the others of the request go on. */
 export function concernsOneFile(error: unknown): error is Refusal {
   return error instanceof Refusal && ownRefusals.has(error.code)
-}
-
-/**
- * An error that ends a whole request: a refusal or a malformed form as it is, and trouble with storage or database as
- * `unavailable`, which the client may try again.
- */
-export function orUnavailable(error: unknown): unknown {
-  if (error instanceof Refusal || error instanceof MultipartError) return error
-  return new Refusal('unavailable', 'The file could not be stored just now. Send it again in a moment.', {
-    retryAfterSeconds: 5,
-    cause: error,
-  })
 }

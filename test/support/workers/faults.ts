@@ -9,10 +9,16 @@ import type { Send } from './client.ts'
 /** When a call fails: before it has done anything, or after it has done all of it and only the answer is lost. */
 export type Moment = 'before' | 'after'
 
-/** The real D1, of which a batch or a query fails where `fault` says so. It sees the SQL of all statements sent at once, each with its values. */
-export function faultyD1(d1: D1Database, fault: (sql: string) => Moment | undefined | Promise<undefined>): D1Database {
+/**
+ * The real D1, of which a batch or a query fails where `fault` says so, with the error that `lost` makes. `fault` sees the
+ * SQL of all statements sent at once, each with its values.
+ */
+export function faultyD1(
+  d1: D1Database,
+  fault: (sql: string) => Moment | undefined | Promise<undefined>,
+  lost = () => new Error('D1_ERROR: Network connection lost.'),
+): D1Database {
   const texts = new WeakMap<object, string>()
-  const lost = () => new Error('D1_ERROR: Network connection lost.')
   const guard = async <T>(sql: string, run: () => Promise<T>): Promise<T> => {
     const moment = await fault(sql)
     if (moment === 'before') throw lost()

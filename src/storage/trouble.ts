@@ -1,0 +1,30 @@
+import { Unavailable } from '../core/errors.ts'
+
+/** R2's codes for trouble of its own: an internal error, no service, a connection that broke, and too many requests. */
+const ownTroubles = new Set(['10001', '10043', '10054', '10058'])
+
+/** What R2 answers. Its own trouble is thrown as `Unavailable`; an error in what it was asked is thrown as it is. */
+export async function orTrouble<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch (error) {
+    throw isOwnFault(error) ? error : new Unavailable('R2 did not do its work.', { cause: error })
+  }
+}
+
+/** 10024: an upload that was completed, aborted or never started. */
+export function isUnknownUpload(error: unknown): boolean {
+  return codeOf(error) === '10024'
+}
+
+/** What has no code did not come from R2, but from the way there. */
+function isOwnFault(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) return true
+  const code = codeOf(error)
+  return code !== undefined && !ownTroubles.has(code)
+}
+
+/** R2 ends its messages with a code: "put: … (10012)". */
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error ? /\((\d{5})\)$/.exec(error.message)?.[1] : undefined
+}
