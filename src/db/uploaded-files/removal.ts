@@ -31,7 +31,10 @@ export async function scheduleRemoval(db: Database, id: string, removalDueAt: nu
 /** The place of a time in a list of UUIDv7s: ids made before it compare as less. */
 const idAt = (time: ReturnType<typeof sql>) => sql`printf('%08x-%04x', (${time}) / 65536, (${time}) % 65536)`
 
-/** Finished files that are older than their domain keeps files. */
+/**
+ * Finished files that are older than their domain keeps files. A cross join is one that SQLite takes in the order
+ * written: left to itself it reads every file there is and asks its domain afterwards.
+ */
 export async function findExpiredFiles(
   db: Database,
   now: number,
@@ -41,15 +44,15 @@ export async function findExpiredFiles(
   return db
     .select({ id: uploadedFiles.id, domainId: uploadedFiles.domainId })
     .from(domainAccounts)
-    .innerJoin(
-      uploadedFiles,
+    .crossJoin(uploadedFiles)
+    .where(
       and(
+        sql`json_extract(${domainAccounts.policy}, '$.retentionDays') IS NOT NULL`,
         eq(uploadedFiles.domainId, domainAccounts.domainId),
         lt(uploadedFiles.id, bound),
         sql`${uploadedFiles.status} IN ('complete', 'failed', 'quarantined')`,
       ),
     )
-    .where(sql`json_extract(${domainAccounts.policy}, '$.retentionDays') IS NOT NULL`)
     .limit(limit)
 }
 
