@@ -24,7 +24,7 @@ export type Delivery = {
   endedAt: number
 }
 
-type Track = { message: Message; retried: number; done: boolean }
+type Track = { message: Message; retried: number }
 
 /** The longest delay that setTimeout takes; a longer one would fire at once. */
 const maxTimerMs = 2 ** 31 - 1
@@ -35,12 +35,14 @@ export class DeliverySchedule {
   readonly deadLetters: DeadLetter[] = []
   readonly events: MessageEvent[] = []
   readonly #tracks = new Map<string, Track>()
+  readonly #undone = new Set<Track>()
   readonly #timers = new Set<NodeJS.Timeout>()
   readonly #flowControl = new FlowControlCounter()
   readonly #send: SendAttempt
   readonly #timeScale: number
   readonly #onChange: () => void
-  #due: Track[] = []
+  /** Those that share a key and its limits wait in one line: when its first may not start, no other may. */
+  readonly #due = new Map<string, Track[]>()
   #nextWake = Number.POSITIVE_INFINITY
   #duplicatesInFlight = 0
   #paused = false
@@ -53,15 +55,16 @@ export class DeliverySchedule {
     this.#onChange = onChange
   }
 
-  /** Whether every message has had its outcome, and none is scheduled, waiting or in flight. */
-  get idle(): boolean {
-    return this.#duplicatesInFlight === 0 && [...this.#tracks.values()].every((track) => track.done)
+  /** How many messages have had no outcome yet: are scheduled, waiting or in flight, repeated deliveries included. */
+  get waiting(): number {
+    return this.#duplicatesInFlight + this.#undone.size
   }
 
   /** Accepts a message for delivery at its `notBefore`. */
   add(message: Message): void {
-    const track = { message, retried: 0, done: false }
+    const track = { message, retried: 0 }
     this.#tracks.set(message.messageId, track)
+    this.#undone.add(track)
     this.#record('CREATED', message, { nextDeliveryTime: message.notBefore })
     this.#schedule(track, message.notBefore - Date.now())
     this.#onChange()
@@ -70,7 +73,7 @@ export class DeliverySchedule {
   /** The message while it is undelivered; QStash forgets a message with its outcome. */
   pending(messageId: string): Message | undefined {
     const track = this.#tracks.get(messageId)
-    return track && !track.done ? track.message : undefined
+    return track && this.#undone.has(track) ? track.message : undefined
   }
 
   /** Delivers a message once more, at once and whatever became of it, as at-least-once delivery may. */
@@ -114,23 +117,29 @@ export class DeliverySchedule {
 
   #schedule(track: Track, delayMs: number): void {
     this.#after(delayMs * this.#timeScale, () => {
-      this.#due.push(track)
+      const limits = JSON.stringify(track.message.flowControl ?? null)
+      const line = this.#due.get(limits) ?? []
+      line.push(track)
+      this.#due.set(limits, line)
       this.#startDue()
     })
   }
 
   #startDue(): void {
     if (this.#paused || this.#closed) return
-    const due = this.#due
-    this.#due = []
-    for (const track of due) {
-      const admission = this.#flowControl.admit(track.message.flowControl, Date.now(), this.#timeScale)
-      if (admission.start) {
-        void this.#deliver(track)
-        continue
+    for (const [limits, waiting] of this.#due) {
+      const starting: Track[] = []
+      for (const track of waiting) {
+        const admission = this.#flowControl.admit(track.message.flowControl, Date.now(), this.#timeScale)
+        if (!admission.start) {
+          if (admission.retryAt !== undefined) this.#wakeAt(admission.retryAt)
+          break
+        }
+        starting.push(track)
       }
-      this.#due.push(track)
-      if (admission.retryAt !== undefined) this.#wakeAt(admission.retryAt)
+      waiting.splice(0, starting.length)
+      if (waiting.length === 0) this.#due.delete(limits)
+      for (const track of starting) void this.#deliver(track)
     }
   }
 
@@ -179,7 +188,7 @@ export class DeliverySchedule {
   #settle(track: Track, answer: Answer): void {
     const { message, retried } = track
     if (answer.status >= 200 && answer.status < 300) {
-      track.done = true
+      this.#undone.delete(track)
       this.#record('DELIVERED', message)
       this.#call(message.callback, 'callback', message, callbackBody(message, retried, answer))
       return
@@ -193,7 +202,7 @@ export class DeliverySchedule {
       this.#schedule(track, delayMs)
       return
     }
-    track.done = true
+    this.#undone.delete(track)
     this.#bury(message, retried, answer)
   }
 

@@ -27,6 +27,8 @@ export type QStashServer = {
   url: string
   /** Every attempt that has ended, callbacks among them, in the order of their ends. */
   deliveries: readonly Delivery[]
+  /** How many messages, callbacks included, have had no outcome yet. */
+  readonly waiting: number
   /** Resolves once the predicate holds, asked now and after every publish and attempt; rejects after 10 s. */
   waitFor(predicate: (deliveries: readonly Delivery[]) => boolean, timeoutMs?: number): Promise<void>
   /** Resolves once no message, callbacks included, is scheduled, waiting or in flight; rejects after 10 s. */
@@ -106,8 +108,11 @@ export async function startQStashServer(options: QStashServerOptions = {}): Prom
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     deliveries: schedule.deliveries,
+    get waiting() {
+      return schedule.waiting
+    },
     waitFor: (predicate, timeoutMs) => waitUntil(() => predicate(schedule.deliveries), 'as awaited', timeoutMs),
-    idle: (timeoutMs) => waitUntil(() => schedule.idle, 'idle', timeoutMs),
+    idle: (timeoutMs) => waitUntil(() => schedule.waiting === 0, 'idle', timeoutMs),
     deliverAgain: (messageId) => schedule.deliverAgain(messageId),
     pause: () => schedule.pause(),
     resume: () => schedule.resume(),
