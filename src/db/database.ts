@@ -1,12 +1,12 @@
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
-import { tellingTrouble } from './trouble.ts'
+import { type D1Calls, tellingTrouble } from './trouble.ts'
 
 /** One D1 database, seen through Drizzle. Every query function takes one as its first argument. */
-export type Database = DrizzleD1Database & { $client: D1Database }
+export type Database = DrizzleD1Database & { $client: D1Calls }
 
-/** Whatever is asked of it throws `Unavailable` (perhaps as a cause) when the fault is the database's own. */
+/** Whatever is asked of the database throws `Unavailable` (perhaps as a cause) when the fault is the database's own. */
 export function openDatabase(d1: D1Database): Database {
-  return drizzle(tellingTrouble(d1))
+  return drizzle(tellingTrouble(d1) as D1Database)
 }
 
 /** Whether a failed write was refused by the check or unique index of this name, and so did certainly not happen. */

@@ -17,14 +17,16 @@ const faultsOfStatements = new Set([
 /** What D1 says of a statement that never came as far as SQLite. */
 const faultsOfCalls = /^D1_TYPE_ERROR|^D1_COLUMN_NOTFOUND|Wrong number of parameter bindings|No SQL statements/
 
+/** As much of D1 as is used here. */
+export type D1Calls = Pick<D1Database, 'prepare' | 'batch'>
+
 /** The database with its own trouble thrown as `Unavailable`; what is wrong with a statement is thrown as it is. */
-export function tellingTrouble(d1: D1Database): D1Database {
-  const telling: Pick<D1Database, 'prepare' | 'batch'> = {
+export function tellingTrouble(d1: D1Database): D1Calls {
+  return {
     prepare: (sql) => new TellingStatement(d1.prepare(sql)),
     batch: <T>(statements: D1PreparedStatement[]) =>
       orTrouble(d1.batch<T>(statements.map((statement) => (statement as TellingStatement).inner))),
   }
-  return telling as D1Database
 }
 
 /** A statement of such a database. */
