@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { renderTable } from '../cli/table.ts'
 import { describeFailure, Failure } from './failure.ts'
 import { ensureOpenDomain, startLocalServer } from './local-server.ts'
 import { findFreePort } from './ports.ts'
@@ -18,7 +19,6 @@ import {
   type UploadRequest,
 } from './sample-upload.ts'
 import { abortOnStopSignals, StopRequest } from './stop-signals.ts'
-import { renderTable } from './table.ts'
 import { showUploadProgress } from './upload-progress.ts'
 
 const demoSeconds = 240

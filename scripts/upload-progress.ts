@@ -1,5 +1,5 @@
-import { Presets, SingleBar } from 'cli-progress'
-import { formatBytes } from './table.ts'
+import { drawBar } from '../cli/progress.ts'
+import { formatBytes } from '../cli/table.ts'
 
 export interface UploadProgress {
   /** Counts bytes that were sent. */
@@ -10,21 +10,15 @@ export interface UploadProgress {
 
 /** Shows how much of a file was sent: a bar on a terminal, a line for each quarter elsewhere. */
 export function showUploadProgress(name: string, totalBytes: number, out: NodeJS.WriteStream): UploadProgress {
-  return out.isTTY ? drawBar(name, totalBytes, out) : printQuarters(name, totalBytes, out)
-}
-
-function drawBar(name: string, totalBytes: number, out: NodeJS.WriteStream): UploadProgress {
-  const size = formatBytes(totalBytes)
-  const format = `${name}  {bar}  {percentage} %  {sent} of ${size}`
-  const bar = new SingleBar({ format, stream: out, hideCursor: true, barsize: 30, fps: 30 }, Presets.shades_classic)
+  if (!out.isTTY) return printQuarters(name, totalBytes, out)
+  const bar = drawBar(out, name, totalBytes)
   let sentBytes = 0
-  bar.start(totalBytes, 0, { sent: formatBytes(0) })
   return {
     add(bytes) {
       sentBytes += bytes
-      bar.update(sentBytes, { sent: formatBytes(sentBytes) })
+      bar.update(sentBytes)
     },
-    end: () => bar.stop(),
+    end: () => bar.end(),
   }
 }
 

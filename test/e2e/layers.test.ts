@@ -141,6 +141,22 @@ const otherForms: Example[] = [
   { file: 'src/db/part/deeper/thing.ts', lines: [refused(importOf('./thing.ts'))] },
 ]
 
+/** The command line is a client like any other: it may take nothing of the server, in whatever depth. */
+const commandLine: Example[] = [
+  { file: 'cli/example.ts', up: '../' },
+  { file: 'cli/part/example.ts', up: '../../' },
+].map(({ file, up }) => ({
+  file,
+  lines: [
+    ...folders.map((folder) => refused(importOf(`${up}src/${within(folder)}`))),
+    refused(importOf(`${up}scripts/thing.ts`)),
+    refused(importOf('cloudflare:workers')),
+    allowed(importOf('./thing.ts')),
+    allowed(importOf('commander')),
+    ...(file.includes('part') ? [allowed(importOf('../thing.ts'))] : []),
+  ],
+}))
+
 type Diagnostic = { code: { value: string }; location: { path: string; range: { start: { line: number } } } }
 
 /** Writes files into the workspace, lints it with the project's own configuration, and gives what Biome found. */
@@ -182,6 +198,7 @@ describe('the layers of src', () => {
     { rule: 'SQL stays in db, HTTP at the edge, and the platform out of pure code', examples: packages },
     { rule: 'only types come from deps', examples: typesOnly },
     { rule: 'every form of import counts', examples: otherForms },
+    { rule: 'the command line takes nothing of the server', examples: commandLine },
   ])('$rule', ({ examples }) => {
     expect(examples.length).toBeGreaterThan(0)
     expect(refusedLines(examples)).toEqual(linesToRefuse(examples))

@@ -6,11 +6,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { formatBytes, renderTable } from '../../cli/table.ts'
 import { Failure } from '../../scripts/failure.ts'
 import { callLocal, describeAnswer } from '../../scripts/http-client.ts'
 import { findFreePort, parsePort, requireFreePort } from '../../scripts/ports.ts'
 import { startProcessGroup } from '../../scripts/process-group.ts'
-import { formatBytes, renderTable } from '../../scripts/table.ts'
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-scripts-'))
 afterAll(() => rmSync(workspace, { recursive: true, force: true }))
