@@ -24,6 +24,7 @@ Exit codes:
   1  the server refused, a file failed its processing, or bytes differ from their digest
   2  wrong use: the command line, or a file here that can't be read or written
   3  no server was reached, or the connection broke
+  130 and the like: stopped by Ctrl-C or another signal
 
 Examples:
   $ stevedore upload report.pdf photo.jpg --wait
@@ -42,7 +43,7 @@ export function buildProgram(surroundings: Surroundings): Command {
     .option('--key <key>', 'the credential; prefer STEVEDORE_KEY, since others on this machine see options in "ps"')
     .option('--domain <domain>', 'the domain, by slug or hostname; or STEVEDORE_DOMAIN')
     .option('--json', 'print one JSON document, also for an error')
-    .addOption(new Option('--retries <n>', 'how often to try again what may be tried again').default('3'))
+    .addOption(new Option('--retries <n>', 'how often to try again what may be tried again').default('3', '3'))
     .addHelpText('after', help)
     .exitOverride()
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })

@@ -7,7 +7,10 @@ import { describeRecord } from './domain-text.ts'
 
 /** `hostnames …`: the hostnames of a domain. */
 export function addHostnames(program: Command, act: Act): void {
-  const hostnames = program.command('hostnames').description('hostnames of the domain’s own')
+  const hostnames = program
+    .command('hostnames')
+    .description('hostnames of the domain’s own')
+    .addHelpText('after', '\nExample:\n  $ stevedore hostnames add files.acme.example --domain acme')
   const path = (slug: string, hostname: string) => `/v1/domains/${segment(slug)}/hostnames/${segment(hostname)}`
 
   hostnames

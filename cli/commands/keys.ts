@@ -15,7 +15,10 @@ const pathOf = (slug: string) => `/v1/domains/${segment(slug)}/keys`
 
 /** `keys …`: the API keys of a domain. */
 export function addKeys(program: Command, act: Act): void {
-  const keys = program.command('keys').description('API keys of the domain')
+  const keys = program
+    .command('keys')
+    .description('API keys of the domain')
+    .addHelpText('after', '\nExample:\n  $ stevedore keys create --domain acme --scopes upload,read --label ci')
   keys
     .command('create')
     .description('make a key; it is shown this once')

@@ -13,7 +13,10 @@ interface TokenOptions {
 
 /** `tokens create`: short-lived tokens with which a browser uploads. */
 export function addTokens(program: Command, act: Act): void {
-  const tokens = program.command('tokens').description('upload tokens for browsers')
+  const tokens = program
+    .command('tokens')
+    .description('upload tokens for browsers')
+    .addHelpText('after', '\nExample:\n  $ stevedore tokens create --domain acme --expires 15m')
   tokens
     .command('create')
     .description('make a short-lived upload token for the domain')

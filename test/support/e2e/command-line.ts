@@ -45,9 +45,11 @@ export function startStevedore(args: readonly string[], options: Omit<Run, 'inpu
 }
 
 function start(args: readonly string[], { env, cwd }: Run, input?: Uint8Array | string): Running {
+  const { PATH, HOME } = process.env
+  const environment: Record<string, string | undefined> = { PATH, HOME, ...env }
   const child = spawn(process.execPath, [builtCommand, ...args], {
     cwd: cwd ?? repository,
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
+    env: environment as NodeJS.ProcessEnv,
   })
   const stdout: Buffer[] = []
   const stderr: Buffer[] = []
