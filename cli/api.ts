@@ -42,11 +42,6 @@ export interface UploadStatus {
   completedAt: string | null
 }
 
-export interface UploadPage {
-  uploads: Upload[]
-  nextCursor: string | null
-}
-
 export interface Domain {
   slug: string
   hostnames: (string | Hostname)[]

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { domainToASCII } from 'node:url'
 import type { Problem } from './api.ts'
 import { type CommandError, Refused, Unreachable } from './errors.ts'
 import { exchange, readWhole } from './exchange.ts'
@@ -120,7 +121,7 @@ export class Client {
       accept: 'application/json, application/problem+json',
       'user-agent': `stevedore-cli/${this.#options.version}`,
       ...(key !== undefined && { authorization: `Bearer ${key}` }),
-      ...(isForDomain && { 'x-upload-domain': encodeHostname(domain) }),
+      ...(isForDomain && { 'x-upload-domain': asciiHostname(domain) }),
     }
   }
 
@@ -134,10 +135,8 @@ export class Client {
 /** One segment of a path, from text that anybody may have typed. */
 export const segment = (text: string) => encodeURIComponent(text)
 
-/** A hostname in the letters that a header may hold: an international one in punycode. */
-function encodeHostname(text: string): string {
-  return URL.canParse(`http://${text}`) ? new URL(`http://${text}`).hostname : text
-}
+/** A hostname in the letters that a header and the DNS hold: an international one in punycode. */
+export const asciiHostname = (text: string) => domainToASCII(text) || text
 
 async function readProblem(response: IncomingMessage, url: URL, signal: AbortSignal): Promise<Problem> {
   const value = parseJson(await readWhole(url, response, signal))

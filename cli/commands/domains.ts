@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import type { Domain } from '../api.ts'
-import { segment } from '../client.ts'
+import { asciiHostname, segment } from '../client.ts'
+import { readAllPages } from '../pages.ts'
 import { nothingToSet, policyOf } from '../policy/options.ts'
-import type { Act, Session } from '../session.ts'
+import type { Act } from '../session.ts'
 import { renderDomain, renderDomains } from './domain-text.ts'
 
 const collect = (value: string, before: string[] = []) => [...before, value]
@@ -51,7 +52,7 @@ function addCreate(domains: Command, act: Act): void {
         const { hostname: hostnames, jurisdiction } = options
         const json = {
           slug,
-          ...(hostnames && { hostnames }),
+          ...(hostnames && { hostnames: hostnames.map(asciiHostname) }),
           ...(policy && { policy }),
           ...(jurisdiction && { jurisdiction }),
         }
@@ -69,9 +70,9 @@ function addReading(domains: Command, act: Act): void {
     .option('--deleted', 'the deleted ones that can still be restored')
     .addHelpText('after', "\nExample:\n  $ stevedore domains list --json | jq -r '.domains[].slug'")
     .action(
-      act(async (session, { deleted }: { deleted?: boolean }) => {
-        const all = await readAllDomains(session, deleted)
-        session.out.result({ domains: all, nextCursor: null }, renderDomains(all, session.out.width))
+      act(async ({ client, out }, { deleted }: { deleted?: boolean }) => {
+        const all = await readAllPages<'domains', Domain>(client, '/v1/domains', 'domains', { deleted })
+        out.result(all, renderDomains(all.domains, out.width))
       }),
     )
   domains
@@ -84,17 +85,6 @@ function addReading(domains: Command, act: Act): void {
         out.result(domain, renderDomain(domain))
       }),
     )
-}
-
-async function readAllDomains({ client }: Session, deleted: boolean | undefined): Promise<Domain[]> {
-  const all: Domain[] = []
-  for (let cursor: string | undefined; ; ) {
-    const query = { deleted, cursor }
-    const page = await client.json<{ domains: Domain[]; nextCursor: string | null }>('GET', '/v1/domains', { query })
-    all.push(...page.domains)
-    if (page.nextCursor === null) return all
-    cursor = page.nextCursor
-  }
 }
 
 function addSet(domains: Command, act: Act): void {

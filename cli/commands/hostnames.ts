@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Hostname } from '../api.ts'
-import { segment } from '../client.ts'
+import { asciiHostname, segment } from '../client.ts'
 import { type Act, requireDomain } from '../session.ts'
 import { printable } from '../text.ts'
 import { describeRecord } from './domain-text.ts'
@@ -11,7 +11,8 @@ export function addHostnames(program: Command, act: Act): void {
     .command('hostnames')
     .description('hostnames of the domain’s own')
     .addHelpText('after', '\nExample:\n  $ stevedore hostnames add files.acme.example --domain acme')
-  const path = (slug: string, hostname: string) => `/v1/domains/${segment(slug)}/hostnames/${segment(hostname)}`
+  const path = (slug: string, hostname: string) =>
+    `/v1/domains/${segment(slug)}/hostnames/${segment(asciiHostname(hostname))}`
 
   hostnames
     .command('add <hostname>')
@@ -22,7 +23,7 @@ export function addHostnames(program: Command, act: Act): void {
         const slug = requireDomain(session)
         const { client, out } = session
         const added = await client.json<Hostname>('POST', `/v1/domains/${segment(slug)}/hostnames`, {
-          json: { hostname },
+          json: { hostname: asciiHostname(hostname) },
         })
         out.result(added, printable(describeRecord(added) ?? `${added.hostname} is served.`))
       }),

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { ApiKey } from '../api.ts'
 import { segment } from '../client.ts'
+import { readAllPages } from '../pages.ts'
 import { type Act, requireDomain } from '../session.ts'
 import { renderTable } from '../table.ts'
 import { parseList, parseMoment, printable } from '../text.ts'
@@ -47,8 +48,8 @@ export function addKeys(program: Command, act: Act): void {
     .action(
       act(async (session) => {
         const { client, out } = session
-        const answer = await client.json<{ keys: ApiKey[] }>('GET', pathOf(requireDomain(session)))
-        out.result(answer, renderKeys(answer.keys, out.width))
+        const all = await readAllPages<'keys', ApiKey>(client, pathOf(requireDomain(session)), 'keys')
+        out.result(all, renderKeys(all.keys, out.width))
       }),
     )
   keys

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import type { Upload, UploadPage } from '../api.ts'
+import type { Upload } from '../api.ts'
 import type { Client } from '../client.ts'
+import { type Page, readAllPages } from '../pages.ts'
 import type { Act } from '../session.ts'
 import { formatBytes, renderTable } from '../table.ts'
 import { parseCount, parseMoment, printable } from '../text.ts'
@@ -49,7 +50,7 @@ Examples:
 }
 
 /** One page, or with `all` every page from there on as one. */
-async function readPages(client: Client, options: ListOptions): Promise<UploadPage> {
+async function readPages(client: Client, options: ListOptions): Promise<Page<'uploads', Upload>> {
   const now = Date.now()
   const { status, type, after, before, limit, cursor, all } = options
   const query = {
@@ -60,13 +61,7 @@ async function readPages(client: Client, options: ListOptions): Promise<UploadPa
     limit: limit === undefined ? all && largestPage : parseCount(limit, '--limit'),
     cursor,
   }
-  const page = await client.json<UploadPage>('GET', '/v1/uploads', { query })
-  while (all && page.nextCursor !== null) {
-    const next = await client.json<UploadPage>('GET', '/v1/uploads', { query: { ...query, cursor: page.nextCursor } })
-    page.uploads.push(...next.uploads)
-    page.nextCursor = next.nextCursor
-  }
-  return page
+  return all ? readAllPages(client, '/v1/uploads', 'uploads', query) : client.json('GET', '/v1/uploads', { query })
 }
 
 function renderUploads(uploads: readonly Upload[], width: number): string {

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findFreePort } from '../../scripts/ports.ts'
 import { startBareWorker } from '../support/e2e/bare-worker.ts'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
-import { buildCommand, type Ended, type Run, startStevedore, stevedore } from '../support/e2e/command-line.ts'
+import { buildCommand, expectExit, type Run, startStevedore, stevedore } from '../support/e2e/command-line.ts'
 import { holdings, makeDomain, nothingHeld, type TestDomain } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { adminToken, type LocalWorker, repository, startLocalWorker } from '../support/e2e/local-worker.ts'
@@ -44,11 +44,6 @@ const operator = (): Record<string, string> => ({
 
 const asOperator = (args: string[], { env, ...options }: Run = {}) =>
   stevedore(args, { ...options, env: { ...operator(), ...env } })
-
-/** Fails with all that the command said when it ended with another code. */
-function expectExit(ended: Ended, exitCode: number): void {
-  expect(ended.exitCode, `${ended.stdout}\n${ended.stderr}`).toBe(exitCode)
-}
 
 /** A new empty folder. */
 const newFolder = () => mkdtemp(join(folder, 'work-'))

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
+import { expect } from 'vitest'
 import { repository } from './local-worker.ts'
 import { run } from './programs.ts'
 
@@ -67,4 +68,9 @@ function start(args: readonly string[], { env, cwd }: Run, input?: Uint8Array | 
     })
   })
   return { ended, write: (bytes) => child.stdin.write(bytes), kill: (signal) => child.kill(signal) }
+}
+
+/** Fails with all that the command said when it ended with another code. */
+export function expectExit(ended: Ended, exitCode: number): void {
+  expect(ended.exitCode, `${ended.stdout}\n${ended.stderr}`).toBe(exitCode)
 }
