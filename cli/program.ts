@@ -29,7 +29,7 @@ Exit codes:
 Examples:
   $ stevedore upload report.pdf photo.jpg --wait
   $ stevedore list --status complete --json
-  $ stevedore domains create acme maxFileBytes=10MB allowedTypes=image/*,application/pdf`
+  $ stevedore domains create acme maxFileBytes=10MB 'allowedTypes=image/*,application/pdf'`
 
 /** The whole command line. Throws commander's errors instead of ending the process. */
 export function buildProgram(surroundings: Surroundings): Command {

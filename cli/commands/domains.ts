@@ -13,7 +13,7 @@ Words like maxFileBytes=10MB set fields of the policy. Sizes take kB, MB, GB, Ki
 commas; null takes a limit away; what has an inner structure is JSON. "stevedore domains set SLUG" alone lists the fields.
 
 Examples:
-  $ stevedore domains create acme maxFileBytes=10MB allowedTypes=image/*,application/pdf
+  $ stevedore domains create acme maxFileBytes=10MB 'allowedTypes=image/*,application/pdf'
   $ stevedore domains set acme quotaBytes=50GiB retentionDays=30 publicRead=true
   $ stevedore domains set acme --policy policy.json
   $ stevedore domains list --deleted`

@@ -28,7 +28,7 @@ export function addTokens(program: Command, act: Act): void {
     .option('--metadata <key=value...>', 'metadata that its uploads get, and cannot change')
     .addHelpText(
       'after',
-      '\nExample:\n  $ stevedore tokens create --domain acme --expires 15m --types image/* --uses 1',
+      "\nExample:\n  $ stevedore tokens create --domain acme --expires 15m --types 'image/*' --uses 1",
     )
     .action(
       act(async ({ client, out }, options: TokenOptions) => {

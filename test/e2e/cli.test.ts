@@ -581,7 +581,7 @@ describe('the command line', () => {
       Examples:
         $ stevedore upload report.pdf photo.jpg --wait
         $ stevedore list --status complete --json
-        $ stevedore domains create acme maxFileBytes=10MB allowedTypes=image/*,application/pdf
+        $ stevedore domains create acme maxFileBytes=10MB 'allowedTypes=image/*,application/pdf'
       "
     `)
     expect((await stevedore(['help'])).stdout).toEqual(ended.stdout)
