@@ -1,19 +1,27 @@
 const label = /^(?!-)[a-z0-9-]{1,63}(?<!-)$/
 
 /**
+ * The authority of a request's URL as it was sent. A URL parser would mend it first: it decodes percent signs, drops user
+ * names, tabs and what follows a `#`, and turns look-alikes into ASCII, so that what a proxy in front has taken for one
+ * host would be served as another.
+ */
+export function authorityOf(url: string): string {
+  return /^[a-z]+:\/\/([^/]*)/.exec(url)?.[1] ?? ''
+}
+
+/**
  * A hostname out of untrusted text such as a `Host` header: lower case, without port and trailing dot.
  * Returns null for what is no hostname (RFC 1123 §2.1): empty, too long, an odd label, an IP address, non-ASCII.
  */
 export function parseHost(text: string): string | null {
-  const host = text
-    .toLowerCase()
-    .replace(/:\d{0,5}$/, '')
-    .replace(/\.$/, '')
+  const port = /:(\d{0,5})$/.exec(text)
+  if (port && Number(port[1]) > 65_535) return null
+  const host = text.toLowerCase().slice(0, port?.index).replace(/\.$/, '')
   if (host.length === 0 || host.length > 253) return null
   const labels = host.split('.')
   if (!labels.every((part) => label.test(part))) return null
-  // A last label of digits alone makes it an IPv4 address in one of its notations, and never a name.
-  return /^\d+$/.test(labels[labels.length - 1] as string) ? null : host
+  // A last label that is a number makes it an IPv4 address in one of its notations, and never a name (WHATWG URL §3.5).
+  return /^(\d+|0x[0-9a-f]*)$/.test(labels[labels.length - 1] as string) ? null : host
 }
 
 /** What a host stands for, before anybody asks the database. */

@@ -3,6 +3,7 @@ import type { AppContext, AppEnv } from '../context.ts'
 import { unknownCredential } from '../core/access.ts'
 import { type Domain, domainNotFound } from '../core/domain.ts'
 import { Refusal } from '../core/errors.ts'
+import { authorityOf } from '../core/host.ts'
 
 /**
  * Finds the domain a request is for: by its host, and on the apex host by `X-Upload-Domain`, `?domain=` or the
@@ -61,7 +62,7 @@ export async function domainOfHost(c: AppContext): Promise<Domain | null> {
     case 'hostname':
       return (await directory.byHostname(meaning.hostname)) ?? refuse(meaning.hostname)
     case 'none':
-      return refuse(new URL(c.req.url).host)
+      return refuse(authorityOf(c.req.url))
   }
 }
 

@@ -46,7 +46,7 @@ export const internalJobRoutes = new Hono<AppEnv>()
 /** The delivery's body, after its signature was found to be QStash's for exactly this URL. */
 async function signedBody(c: AppContext, url: 'jobUrl' | 'failedJobUrl'): Promise<unknown> {
   const { callbacks } = c.var.deps
-  if (!callbacks || new URL(c.req.url).host !== callbacks.host) {
+  if (!callbacks || URL.parse(c.req.url)?.host !== callbacks.host) {
     throw new Refusal('route-not-found', 'There is nothing at this address.')
   }
   const body = await c.req.text()

@@ -173,10 +173,14 @@ function intakeParts(c: AppContext, domain: Domain): IntakeParts {
   }
 }
 
-/** The last segment of the path. Hono gives it undecoded when it can't be decoded, which would be a name nobody meant. */
+/**
+ * The last segment of the path. Hono gives it undecoded when it can't be decoded, which would be a name nobody meant; and
+ * bytes beyond ASCII, which no URL may hold, arrive as Latin-1, which few have meant.
+ */
 function filenameOf(c: AppContext): string {
   const segment = new URL(c.req.url).pathname.slice('/v1/uploads/'.length)
   try {
+    if (/^[^?]*[^?\x21-\x7e]/.test(c.req.url)) throw new URIError('not percent-encoded')
     return cleanFilename(decodeURIComponent(segment))
   } catch {
     throw new Refusal(
