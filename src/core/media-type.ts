@@ -1,8 +1,13 @@
 /** The essence of a media type (RFC 9110 §8.3.1), lower case and without parameters; null when there is none in it. */
 export function essenceOf(contentType: string | null | undefined): string | null {
   const essence = contentType?.split(';', 1)[0]?.trim().toLowerCase()
-  return essence && /^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(essence) ? (aliases.get(essence) ?? essence) : null
+  if (!essence || !/^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(essence)) return null
+  return scriptTypes.test(essence) ? 'text/javascript' : (aliases.get(essence) ?? essence)
 }
+
+/** The names of JavaScript (WHATWG MIME Sniffing §4.6), all of them for one thing (RFC 9239 §6). */
+const scriptTypes =
+  /^text\/((x-)?(javascript|ecmascript)|javascript1\.[0-5]|jscript|livescript)$|^application\/(x-)?(javascript|ecmascript)$/
 
 /** Other names that clients send, for the name that the detector and the policies use. */
 const aliases: ReadonlyMap<string, string> = new Map([
@@ -100,8 +105,7 @@ const textTypes =
   /^text\/|^application\/(json|xml|javascript|ecmascript|x-javascript|ld\+json|x-ndjson|jsonl|yaml|x-yaml|toml|sql|graphql|x-sh|x-httpd-php|x-plist|typescript|rtf|postscript|eps|pgp-encrypted|x-ms-regedit)$|\+(json|xml|yaml)$/
 
 /** Types that a browser would run. */
-const activeTypes =
-  /^text\/(html|xsl|(x-)?(javascript|ecmascript|jscript|livescript))$|^application\/((x-)?(javascript|ecmascript)|xml)$|\+xml$/
+const activeTypes = new RegExp(`^text/(html|xsl)$|^application/xml$|\\+xml$|${scriptTypes.source}`)
 
 /** Types that the detector knows in some of their forms only, so that not being detected proves nothing. */
 const partlyRecognisable =
@@ -120,12 +124,14 @@ export type TextKind = 'utf-8' | 'other' | null
  * Decides what a file is. The bytes decide: `detected` is what its first bytes show (null when they show nothing), and
  * `text` what kind of text they are so far; an empty file counts as UTF-8. `declared` is the client's claim, refused
  * when the bytes contradict it; no type and `application/octet-stream` claim nothing. `isRecognisable` tells whether
- * the detector knows a type, so that a declared `image/png` without PNG's first bytes is a contradiction.
+ * the detector knows a type, so that a declared `image/png` without PNG's first bytes is a contradiction. `readableAs`
+ * are the active types that the bytes may be read as.
  */
 export function judgeType(file: {
   declared: string | null
   detected: string | null
   text: TextKind
+  readableAs: readonly string[]
   isEmpty: boolean
   isRecognisable: (type: string) => boolean
 }): TypeVerdict {
@@ -134,6 +140,10 @@ export function judgeType(file: {
   const detected = trustedDetection(file.detected, text)
   const unnamed = text === 'utf-8' && !file.isEmpty ? 'text/plain' : 'application/octet-stream'
   if (declared === null) return confirmed(detected ?? unnamed)
+  // Any text may be HTML, but SVG is known by its root; without that, `image/*` would let every text in under its name.
+  if (declared === 'image/svg+xml' && !file.readableAs.includes(declared)) {
+    return { ok: false, detected: detected ?? unnamed }
+  }
   if (detected !== null) return judgeAgainst(detected, declared, text !== null, file.isRecognisable)
   if (textTypes.test(declared)) {
     // An active type must be what it says; other text is often older than UTF-8.
@@ -211,6 +221,17 @@ function confirmed(type: string): TypeVerdict {
 
 function unconfirmed(type: string): TypeVerdict {
   return { ok: true, type, isConfirmed: false }
+}
+
+/**
+ * Types that act on a page which names them as its script, module or style sheet, or whose bytes bring headers of their
+ * own. Neither a sandbox nor an attachment hinders that: only another type does.
+ */
+const actsOnPages = new RegExp(`${scriptTypes.source}|^application/wasm$|^text/css$|^(multipart|message)/`)
+
+/** The `Content-Type` under which content of this type goes out. */
+export function servedType(type: string): string {
+  return actsOnPages.test(type) ? 'application/octet-stream' : type
 }
 
 /** Types that a browser shows without running anything; every other is served as a download. */

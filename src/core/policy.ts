@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { extensionOf } from './filename.ts'
+import { essenceOf } from './media-type.ts'
 import { maxStorableBytes } from './part-size.ts'
 
 const mebibyte = 1024 * 1024
@@ -152,17 +153,26 @@ export function storedPolicy(stored: Partial<Policy>): Policy {
 
 /**
  * Whether the policy takes a file of this media type (lower case, without parameters). A type that only the client's
- * word speaks for has to be listed as itself: it is no member of a group such as `image/*`.
+ * word speaks for has to be listed as itself: it is no member of a group such as `image/*`. What is denied is denied
+ * under every name: also where the file's bytes only may be read as it.
  */
-export function allowsType(policy: Policy, { type, isConfirmed }: { type: string; isConfirmed: boolean }): boolean {
+export function allowsType(
+  policy: Policy,
+  { type, isConfirmed, readableAs = [] }: { type: string; isConfirmed: boolean; readableAs?: readonly string[] },
+): boolean {
   const isAmong = (patterns: readonly string[]) =>
     patterns.some((pattern) =>
       isConfirmed || !pattern.endsWith('/*') || pattern === '*/*' ? matchesType(pattern, type) : false,
     )
   const isDenied =
-    policy.deniedTypes.some((pattern) => matchesType(pattern, type)) ||
+    [type, ...readableAs].some((name) => deniesType(policy, name)) ||
     (!isConfirmed && policy.confirmedTypes.some((pattern) => matchesType(pattern, type)))
   return isAmong(policy.allowedTypes) && (!policy.withinTypes || isAmong(policy.withinTypes)) && !isDenied
+}
+
+/** Whether the policy refuses this type although it may be among the allowed. */
+export function deniesType(policy: Policy, type: string): boolean {
+  return policy.deniedTypes.some((pattern) => matchesType(pattern, type))
 }
 
 /** The first of these patterns that reaches beyond what the policy allows; undefined when each lies within it. */
@@ -177,7 +187,7 @@ export function allowsFilename({ allowedExtensions }: Policy, filename: string):
 
 /** Whether a media type is one of those that a pattern stands for. */
 export function matchesType(pattern: string, type: string): boolean {
-  if (pattern === '*/*' || pattern === type) return true
+  if (pattern === '*/*' || pattern === type || essenceOf(pattern) === type) return true
   return pattern.endsWith('/*') && type.startsWith(pattern.slice(0, -1))
 }
 

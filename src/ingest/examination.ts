@@ -2,7 +2,8 @@ import type { Hash } from 'node:crypto'
 import { type DigestAlgorithm, type ExpectedDigests, equalBytes } from '../core/digest.ts'
 import { Refusal } from '../core/errors.ts'
 import { judgeType, type TextKind } from '../core/media-type.ts'
-import { allowsFilename, allowsType, type Policy } from '../core/policy.ts'
+import { allowsFilename, allowsType, deniesType, type Policy } from '../core/policy.ts'
+import { activeMarkup } from './active-markup.ts'
 import { detectType, isRecognisable } from './detect-type.ts'
 import { newHash } from './new-hash.ts'
 import { TextCheck } from './text-check.ts'
@@ -35,6 +36,7 @@ export class Examination {
   readonly #text = new TextCheck()
   #size = 0
   #detected: string | null = null
+  #readableAs: readonly string[] = []
 
   /** Throws at once when the name alone speaks against the file. */
   constructor(expected: Expectations) {
@@ -56,6 +58,7 @@ export class Examination {
   /** Judges the type by the file's first bytes, once, when there are enough of them or the file is at its end. */
   async judgeHead(head: Uint8Array): Promise<void> {
     this.#detected = await detectType(head)
+    this.#readableAs = activeMarkup(head)
     this.#judgeType(this.#text.kind)
   }
 
@@ -89,6 +92,7 @@ export class Examination {
       declared,
       detected: this.#detected,
       text,
+      readableAs: this.#readableAs,
       isEmpty: this.#size === 0,
       isRecognisable,
     })
@@ -105,11 +109,12 @@ export class Examination {
         },
       )
     }
-    if (!allowsType(policy, verdict)) {
-      throw new Refusal('type-not-allowed', `"${filename}" is ${verdict.type}, which is not taken here.`, {
+    if (!allowsType(policy, { ...verdict, readableAs: this.#readableAs })) {
+      const detectedType = this.#readableAs.find((type) => deniesType(policy, type)) ?? verdict.type
+      throw new Refusal('type-not-allowed', `"${filename}" is ${detectedType}, which is not taken here.`, {
         facts: {
           filename,
-          detectedType: verdict.type,
+          detectedType,
           allowedTypes: policy.withinTypes ?? policy.allowedTypes,
           deniedTypes: policy.deniedTypes,
         },

@@ -5,7 +5,7 @@ import { type Credential, requireAccess } from '../core/access.ts'
 import { parseRange } from '../core/byte-range.ts'
 import { reprDigest } from '../core/digest.ts'
 import { Refusal } from '../core/errors.ts'
-import { isSafeInline } from '../core/media-type.ts'
+import { isSafeInline, servedType } from '../core/media-type.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import { requireDomain } from '../middleware/domain.ts'
 import { findUpload } from '../services/find-upload.ts'
@@ -86,7 +86,8 @@ function contentHeaders(
   const isPublic = publicRead && !byToken
   return {
     // A charset that is not known is better not named: a browser then looks for itself.
-    'Content-Type': file.type === 'text/plain' && file.charset ? `text/plain; charset=${file.charset}` : file.type,
+    'Content-Type':
+      file.type === 'text/plain' && file.charset ? `text/plain; charset=${file.charset}` : servedType(file.type),
     'Content-Disposition': contentDisposition(forcedName ?? file.filename, {
       type: forcedName === null && isSafeInline(file.type) ? 'inline' : 'attachment',
     }),

@@ -458,7 +458,14 @@ describe('media types', () => {
   /** The types that a detector with these formats knows, as `isRecognisable` is asked. */
   const known = /^(image\/(png|jpeg|avif|heic|apng|svg\+xml)|video\/|application\/(zip|pdf|gzip|x-cfb|xml|epub\+zip))/
   const judge = (declared: string | null, detected: string | null, text: TextKind = null) =>
-    judgeType({ declared, detected, text, isEmpty: false, isRecognisable: (type) => known.test(type) })
+    judgeType({
+      declared,
+      detected,
+      text,
+      readableAs: ['image/svg+xml'],
+      isEmpty: false,
+      isRecognisable: (type) => known.test(type),
+    })
 
   test.each([
     ['application/zip', 'application/zip', 'declared'],
@@ -556,7 +563,7 @@ describe('media types', () => {
     const verdict = judge('image/x-lading', null)
     expect(verdict).toEqual({ ok: true, type: 'image/x-lading', isConfirmed: false })
     const takes = (...allowedTypes: string[]) =>
-      allowsType(policySchema.parse({ allowedTypes }), { type: 'image/x-lading', isConfirmed: false })
+      allowsType(policySchema.parse({ allowedTypes }), { type: 'image/x-lading', isConfirmed: false, readableAs: [] })
     expect([takes('image/*'), takes('image/x-lading'), takes('*/*')]).toEqual([false, true, true])
   })
 
@@ -582,7 +589,8 @@ describe('media types', () => {
   )
 
   test('a policy takes what it allows and does not deny', () => {
-    const takes = (policy: object, type: string) => allowsType(policySchema.parse(policy), { type, isConfirmed: true })
+    const takes = (policy: object, type: string) =>
+      allowsType(policySchema.parse(policy), { type, isConfirmed: true, readableAs: [] })
     const policy = { allowedTypes: ['Image/*', 'application/pdf'], deniedTypes: ['image/svg+xml'] }
     const types = [
       'image/png',
