@@ -17,6 +17,7 @@ let browser: Browser
 let origin: string
 /** What asked for /canary. */
 let ran: string[] = []
+let tellThatOneRan = () => {}
 
 const canary16 = Buffer.from('canary', 'utf16le')
 const canaries = [Buffer.from('canary'), canary16, Buffer.from(canary16).swap16()]
@@ -80,6 +81,7 @@ describe.skipIf(chromiumMissing)('in Chromium', () => {
       (url) => url.origin === origin && url.pathname === '/canary',
       (route) => {
         ran.push(decodeURIComponent(new URL(route.request().url()).search))
+        tellThatOneRan()
         return route.fulfill({ body: '' })
       },
     )
@@ -136,7 +138,12 @@ describe.skipIf(chromiumMissing)('in Chromium', () => {
     ran = []
     for (let at = 0; at < urls.length; at += 25) {
       await browser.page.goto(`${origin}/page`)
-      await browser.page.evaluate(`use(${JSON.stringify(urls.slice(at, at + 25))})`)
+      // A worker that runs never ends, so that its page would wait for it.
+      const oneRan = new Promise<void>((resolve) => {
+        tellThatOneRan = resolve
+      })
+      await Promise.race([browser.page.evaluate(`use(${JSON.stringify(urls.slice(at, at + 25))})`), oneRan])
+      expect(ran).toEqual([])
       await untilFramesAreDone()
       expect(ran).toEqual([])
     }
