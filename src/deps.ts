@@ -79,20 +79,28 @@ export interface Deps {
   defer(promise: Promise<unknown>): void
 }
 
-/** Throws `Misconfigured` when the environment is not complete. */
-export function buildDeps(from: unknown, context: { waitUntil(promise: Promise<unknown>): void }): Deps {
+/**
+ * Throws `Misconfigured` when the environment is not complete. `replace` gives parts in place of those that the
+ * environment makes, such as a test's clock; the queue and its drain then work with them as well.
+ */
+export function buildDeps(
+  from: unknown,
+  context: { waitUntil(promise: Promise<unknown>): void },
+  replace?: (adapters: Adapters) => Partial<Adapters>,
+): Deps {
   const env = parseEnv(from)
   const adapters = shared.get(env) ?? buildAdapters(env)
-  const deps: DepsWithoutQueue = { ...adapters, defer: (promise) => context.waitUntil(promise) }
+  const deps = { ...adapters, ...replace?.(adapters), defer: (promise: Promise<unknown>) => context.waitUntil(promise) }
   return { ...deps, ...buildQueue(deps) }
 }
 
 type DepsWithoutQueue = Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>
+type Adapters = Omit<DepsWithoutQueue, 'defer'>
 
 /** Adapters by environment: they hold bindings and configuration, and nothing of a request. */
-const shared = new WeakMap<Env, Omit<DepsWithoutQueue, 'defer'>>()
+const shared = new WeakMap<Env, Adapters>()
 
-function buildAdapters(env: Env): Omit<DepsWithoutQueue, 'defer'> {
+function buildAdapters(env: Env): Adapters {
   const control = openDatabase(env.DB)
   const places = buildPlaces(env, control)
   const placeFor = ({ jurisdiction }: Located) => {

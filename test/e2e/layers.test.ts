@@ -21,7 +21,7 @@ const mayImport: Record<string, string[]> = {
 }
 
 const folders = Object.keys(mayImport)
-const entryFiles = ['app.ts', 'context.ts', 'deps.ts', 'env.ts', 'index.ts', 'log.ts', 'problem.ts']
+const entryFiles = ['app.ts', 'context.ts', 'deps.ts', 'env.ts', 'index.ts', 'log.ts', 'problem.ts', 'worker.ts']
 const notEntry = (...files: string[]) => entryFiles.filter((file) => !files.includes(file))
 const notFolder = (...names: string[]) => folders.filter((folder) => !names.includes(folder))
 
@@ -29,10 +29,11 @@ const mayImportAtTop: Record<string, string[]> = {
   'env.ts': ['core'],
   'log.ts': ['core'],
   'problem.ts': ['core'],
-  'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts')],
+  'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts', 'worker.ts')],
   'app.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('app.ts')],
   'context.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('context.ts')],
   'index.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('index.ts')],
+  'worker.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('worker.ts')],
 }
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-layers-'))
@@ -131,12 +132,11 @@ const otherForms: Example[] = [
   { file: 'src/problem.ts', lines: [allowed(importOf('./multipart/errors.ts'))] },
   {
     file: 'src/index.ts',
-    lines: [
-      allowed(importOf('./queue/cloudflare.ts')),
-      refused(importOf('./queue/qstash.ts')),
-      allowed(importOf('./limits/rate-limiter-object.ts')),
-      refused(importOf('./limits/durable.ts')),
-    ],
+    lines: [allowed(importOf('./limits/rate-limiter-object.ts')), refused(importOf('./limits/durable.ts'))],
+  },
+  {
+    file: 'src/worker.ts',
+    lines: [allowed(importOf('./queue/cloudflare.ts')), refused(importOf('./queue/qstash.ts'))],
   },
   { file: 'src/db/part/deeper/thing.ts', lines: [refused(importOf('./thing.ts'))] },
 ]
