@@ -1,14 +1,28 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { DeliverySchedule } from './delivery.ts'
 import { type PublishRequest, parsePublish, RefusedRequest } from './message.ts'
 import { deadLetterView, eventView, messageView } from './message-views.ts'
 
 export type ApiOptions = {
+  /** Milliseconds since 1970. */
+  now: () => number
   token: string
   signingKeys: { current: string; next: string }
   deduplicationWindowMs: number
   maxMessageBytes: number
 }
+
+/** A request of a client, read to its end. */
+export type ApiRequest = {
+  method: string
+  /** Path and query, as they were sent. */
+  target: string
+  /** Names in lower case. */
+  headers: Map<string, string>
+  body: Buffer
+  callerIp: string
+}
+
+export type ApiReply = { status: number; headers: Record<string, string>; body: string }
 
 type Reply = { status: number; body: unknown }
 type Published = { messageId: string; deduplicated?: true }
@@ -34,41 +48,37 @@ export class Api {
   }
 
   /** Answers one request; errors are `{"error": message}`, as QStash's are. */
-  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const body = await readBody(request).catch(() => undefined)
-    if (!body) return
-    const { status, body: reply } = this.#reply(request, body)
-    response.writeHead(status, { 'content-type': 'application/json', ...(status === 429 ? burstLimitHeaders() : {}) })
-    response.end(JSON.stringify(reply))
+  answer(request: ApiRequest): ApiReply {
+    const { status, body } = this.#reply(request)
+    const headers = { 'content-type': 'application/json', ...(status === 429 ? burstLimitHeaders() : {}) }
+    return { status, headers, body: JSON.stringify(body) }
   }
 
-  #reply(request: IncomingMessage, body: Buffer): Reply {
+  #reply(request: ApiRequest): Reply {
     try {
-      return this.#route(request, body)
+      return this.#route(request)
     } catch (error) {
       return error instanceof RefusedRequest ? refusal(error) : { status: 500, body: { error: String(error) } }
     }
   }
 
-  #route(request: IncomingMessage, body: Buffer): Reply {
-    if (request.headers.authorization !== `Bearer ${this.#options.token}`) {
+  #route({ method, target, headers, body, callerIp }: ApiRequest): Reply {
+    if (headers.get('authorization') !== `Bearer ${this.#options.token}`) {
       throw new RefusedRequest(401, 'unable to authenticate: invalid token')
     }
-    const target = request.url ?? '/'
-    const callerIp = request.socket.remoteAddress ?? ''
-    if (request.method === 'GET') return { status: 200, body: this.#lookUp(target) }
-    if (request.method === 'POST' && target === batchPath) {
+    if (method === 'GET') return { status: 200, body: this.#lookUp(target) }
+    if (method === 'POST' && target === batchPath) {
       this.#refuseIfTold()
       return { status: 200, body: parseBatch(body, callerIp).map((item) => this.#publishOfBatch(item)) }
     }
-    if (request.method === 'POST' && target.startsWith(publishPath)) {
+    if (method === 'POST' && target.startsWith(publishPath)) {
       this.#refuseIfTold()
       // The destination is not encoded: all that follows, its query included, is its own.
       const destination = target.slice(publishPath.length)
-      const published = this.#publish({ destination, headers: headerMap(request), body, callerIp })
+      const published = this.#publish({ destination, headers, body, callerIp })
       return { status: published.deduplicated ? 202 : 200, body: published }
     }
-    throw new RefusedRequest(404, `no ${request.method} ${target}`)
+    throw new RefusedRequest(404, `no ${method} ${target}`)
   }
 
   #refuseIfTold(): void {
@@ -93,7 +103,7 @@ export class Api {
     if (usedBytes > maxMessageBytes) {
       throw new RefusedRequest(413, `quota maxMessageSize exceeded. used: ${usedBytes}, limit: ${maxMessageBytes}`)
     }
-    const now = Date.now()
+    const now = this.#options.now()
     const message = parsePublish(request, now)
     const { messageId, deduplicationId } = message
     if (deduplicationId !== undefined) {
@@ -134,16 +144,6 @@ export class Api {
 
 function refusal(error: RefusedRequest) {
   return { status: error.status, body: { error: error.message } }
-}
-
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of request) chunks.push(chunk)
-  return Buffer.concat(chunks)
-}
-
-function headerMap(request: IncomingMessage): Map<string, string> {
-  return new Map(Object.entries(request.headersDistinct).map(([name, values]) => [name, (values ?? []).join(', ')]))
 }
 
 function parseBatch(body: Buffer, callerIp: string): PublishRequest[] {

@@ -2,6 +2,7 @@ import { FlowControlCounter } from './flow-control.ts'
 import { type Callback, type Message, type MessageKind, parsePublish } from './message.ts'
 import { type Answer, callbackBody, type DeadLetter, type EventState, type MessageEvent } from './message-views.ts'
 import { defaultRetryDelayMs, evaluateRetryDelayMs, requestedRetryDelayMs } from './retry-delay.ts'
+import type { Timeline } from './timeline.ts'
 
 /** Sends one signed attempt and gives its answer; never rejects. */
 export type SendAttempt = (message: Message, retried: number) => Promise<Answer>
@@ -26,9 +27,6 @@ export type Delivery = {
 
 type Track = { message: Message; retried: number }
 
-/** The longest delay that setTimeout takes; a longer one would fire at once. */
-const maxTimerMs = 2 ** 31 - 1
-
 /** Schedules, delivers, retries and buries messages, as QStash does between a publish and its outcome. */
 export class DeliverySchedule {
   readonly deliveries: Delivery[] = []
@@ -36,9 +34,9 @@ export class DeliverySchedule {
   readonly events: MessageEvent[] = []
   readonly #tracks = new Map<string, Track>()
   readonly #undone = new Set<Track>()
-  readonly #timers = new Set<NodeJS.Timeout>()
   readonly #flowControl = new FlowControlCounter()
   readonly #send: SendAttempt
+  readonly #timeline: Timeline
   readonly #timeScale: number
   readonly #onChange: () => void
   /** Those that share a key and its limits wait in one line: when its first may not start, no other may. */
@@ -49,8 +47,9 @@ export class DeliverySchedule {
   #closed = false
 
   /** `timeScale` multiplies every delay; `onChange` runs whenever a message, an attempt or an outcome is added. */
-  constructor(send: SendAttempt, timeScale: number, onChange: () => void) {
+  constructor(send: SendAttempt, timeline: Timeline, timeScale: number, onChange: () => void) {
     this.#send = send
+    this.#timeline = timeline
     this.#timeScale = timeScale
     this.#onChange = onChange
   }
@@ -66,7 +65,7 @@ export class DeliverySchedule {
     this.#tracks.set(message.messageId, track)
     this.#undone.add(track)
     this.#record('CREATED', message, { nextDeliveryTime: message.notBefore })
-    this.#schedule(track, message.notBefore - Date.now())
+    this.#schedule(track, message.notBefore - this.#timeline.now())
     this.#onChange()
   }
 
@@ -101,22 +100,11 @@ export class DeliverySchedule {
 
   close(): void {
     this.#closed = true
-    for (const timer of this.#timers) clearTimeout(timer)
-  }
-
-  #after(delayMs: number, run: () => void): void {
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(timer)
-        run()
-      },
-      Math.min(Math.max(0, delayMs), maxTimerMs),
-    )
-    this.#timers.add(timer)
+    this.#timeline.stop()
   }
 
   #schedule(track: Track, delayMs: number): void {
-    this.#after(delayMs * this.#timeScale, () => {
+    this.#timeline.after(delayMs * this.#timeScale, () => {
       const limits = JSON.stringify(track.message.flowControl ?? null)
       const line = this.#due.get(limits) ?? []
       line.push(track)
@@ -130,7 +118,7 @@ export class DeliverySchedule {
     for (const [limits, waiting] of this.#due) {
       const starting: Track[] = []
       for (const track of waiting) {
-        const admission = this.#flowControl.admit(track.message.flowControl, Date.now(), this.#timeScale)
+        const admission = this.#flowControl.admit(track.message.flowControl, this.#timeline.now(), this.#timeScale)
         if (!admission.start) {
           if (admission.retryAt !== undefined) this.#wakeAt(admission.retryAt)
           break
@@ -147,7 +135,7 @@ export class DeliverySchedule {
   #wakeAt(time: number): void {
     if (time >= this.#nextWake) return
     this.#nextWake = time
-    this.#after(time - Date.now(), () => {
+    this.#timeline.after(time - this.#timeline.now(), () => {
       this.#nextWake = Number.POSITIVE_INFINITY
       this.#startDue()
     })
@@ -166,7 +154,7 @@ export class DeliverySchedule {
 
   async #attempt(track: Track, duplicate: boolean): Promise<{ delivery: Delivery; answer: Answer }> {
     const { message, retried } = track
-    const startedAt = Date.now()
+    const startedAt = this.#timeline.now()
     const answer = await this.#send(message, retried)
     const delivery: Delivery = {
       messageId: message.messageId,
@@ -179,7 +167,7 @@ export class DeliverySchedule {
       error: answer.error,
       duplicate,
       startedAt,
-      endedAt: Date.now(),
+      endedAt: this.#timeline.now(),
     }
     this.deliveries.push(delivery)
     return { delivery, answer }
@@ -196,9 +184,9 @@ export class DeliverySchedule {
     this.#record('ERROR', message, { answer })
     this.#call(message.callback, 'callback', message, callbackBody(message, retried, answer))
     if (retried < message.maxRetries && !isNonRetryable(answer)) {
-      const delayMs = retryDelayMs(message, retried, answer)
+      const delayMs = retryDelayMs(message, retried, answer, this.#timeline.now())
       track.retried++
-      this.#record('RETRY', message, { nextDeliveryTime: Date.now() + delayMs })
+      this.#record('RETRY', message, { nextDeliveryTime: this.#timeline.now() + delayMs })
       this.#schedule(track, delayMs)
       return
     }
@@ -207,7 +195,7 @@ export class DeliverySchedule {
   }
 
   #bury(message: Message, retried: number, answer: Answer): void {
-    const dlqId = `${Date.now()}-${this.deadLetters.length}`
+    const dlqId = `${this.#timeline.now()}-${this.deadLetters.length}`
     this.deadLetters.push({ dlqId, message, retried, answer })
     this.#record('FAILED', message, { answer })
     this.#call(message.failureCallback, 'failure-callback', message, callbackBody(message, retried, answer, dlqId))
@@ -222,11 +210,20 @@ export class DeliverySchedule {
       ...callback.headers,
     ])
     const { callerIp, messageId: sourceMessageId } = source
-    this.add(parsePublish({ destination: callback.url, headers, body, callerIp, kind, sourceMessageId }, Date.now()))
+    this.add(
+      parsePublish({ destination: callback.url, headers, body, callerIp, kind, sourceMessageId }, this.#timeline.now()),
+    )
   }
 
   #record(state: EventState, message: Message, more: Partial<MessageEvent> = {}): void {
-    this.events.push({ time: Date.now(), state, message, nextDeliveryTime: undefined, answer: undefined, ...more })
+    this.events.push({
+      time: this.#timeline.now(),
+      state,
+      message,
+      nextDeliveryTime: undefined,
+      answer: undefined,
+      ...more,
+    })
   }
 }
 
@@ -234,8 +231,8 @@ function isNonRetryable({ status, headers }: Answer): boolean {
   return status === 489 && headers.get('upstash-nonretryable-error') === 'true'
 }
 
-function retryDelayMs(message: Message, retried: number, answer: Answer): number {
-  const requested = requestedRetryDelayMs(answer.headers, Date.now())
+function retryDelayMs(message: Message, retried: number, answer: Answer, now: number): number {
+  const requested = requestedRetryDelayMs(answer.headers, now)
   if (requested !== undefined) return requested
   const expression = message.retryDelayExpression
   return expression === undefined ? defaultRetryDelayMs(retried + 1) : evaluateRetryDelayMs(expression, retried)

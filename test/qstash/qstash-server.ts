@@ -1,9 +1,10 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Api } from './api.ts'
 import { type Delivery, DeliverySchedule } from './delivery.ts'
 import { type DeliveryFetch, sendAttempt } from './send-attempt.ts'
 import { devCredentials } from './sign-delivery.ts'
+import { RealTime } from './timeline.ts'
 
 export type QStashServerOptions = {
   /** Multiplies every delay: 0.001 makes a second of delay, backoff, Retry-After or rate period a millisecond. */
@@ -61,6 +62,7 @@ export async function startQStashServer(options: QStashServerOptions = {}): Prom
   let signingKey: SigningKeyName = 'current'
   const closing = new AbortController()
   const changes = new EventTarget()
+  const timeline = new RealTime()
   const schedule = new DeliverySchedule(
     (message, retried) =>
       sendAttempt(message, retried, {
@@ -68,16 +70,18 @@ export async function startQStashServer(options: QStashServerOptions = {}): Prom
         key: keys[signingKey],
         closing: closing.signal,
       }),
+    timeline,
     options.timeScale ?? 1,
     () => changes.dispatchEvent(new Event('change')),
   )
   const api = new Api(schedule, {
+    now: () => timeline.now(),
     token: options.token ?? devCredentials.token,
     signingKeys: { current: keys.current, next: keys.next },
     deduplicationWindowMs: options.deduplicationWindowMs ?? 600_000,
     maxMessageBytes: options.maxMessageBytes ?? 1_000_000,
   })
-  const server = createServer((request, response) => void api.answer(request, response))
+  const server = createServer((request, response) => void answer(api, request, response))
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port ?? 0, '127.0.0.1', resolve)
@@ -127,4 +131,23 @@ export async function startQStashServer(options: QStashServerOptions = {}): Prom
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
   }
+}
+
+async function answer(api: Api, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const body = await readBody(request).catch(() => undefined)
+  if (!body) return
+  const { method = '', url = '/', socket } = request
+  const callerIp = socket.remoteAddress ?? ''
+  const reply = api.answer({ method, target: url, headers: headerMap(request), body, callerIp })
+  response.writeHead(reply.status, reply.headers).end(reply.body)
+}
+
+async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+function headerMap(request: IncomingMessage): Map<string, string> {
+  return new Map(Object.entries(request.headersDistinct).map(([name, values]) => [name, (values ?? []).join(', ')]))
 }
