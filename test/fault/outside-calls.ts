@@ -3,10 +3,13 @@
  *
  * - error: the call fails; the invocation goes on with that.
  * - crash: the invocation ends there; nothing after it runs.
- * - hang: the call never settles; the invocation is ended once everything else in it has come to rest.
- * - stall: the call waits until others have long taken over, then has its effect, and the invocation goes on.
+ * - hang: the call never settles; the invocation is ended once everything else in it has come to rest. A call with a
+ *   timeout is given up by it then, and the invocation goes on.
+ * - stall: the call waits until others have long taken over, then has its effect, and the invocation goes on. A call with
+ *   a timeout has long been given up by then, and has its effect all the same.
  * - late: the call fails at once, and has its effect all the same, long after that.
- * - outage: the call fails, and every later one of the invocation to the same service fails without effect.
+ * - outage: the call fails, and every later one of the invocation to the same service fails without effect. A service
+ *   that is reached by fetch answers 503.
  */
 export const faultKinds = [
   'error before',
@@ -42,8 +45,11 @@ export class FaultPlan {
   }
 }
 
-/** Makes one outside call under a name. */
-export type OutsideCall = <T>(name: string, effect: () => Promise<T>) => Promise<T>
+/** Makes one outside call under a name, which begins with that of its service. `signal` is its timeout, if it has one. */
+export type OutsideCall = <T>(name: string, effect: () => Promise<T>, signal?: AbortSignal) => Promise<T>
+
+/** What a call throws whose service is out of order. */
+export class Outage extends Error {}
 
 /** After this long without a call an invocation that waits for a lost answer is at rest. */
 const restMs = 15
@@ -53,24 +59,30 @@ const longestMs = 20_000
 /** One run of the Worker's code: a request, a batch of jobs, or a sweep. It dies by itself, and takes nobody along. */
 export class Invocation {
   readonly #plan: FaultPlan
+  readonly #isBroken: (name: string) => boolean
+  readonly #timeouts: AbortController[] = []
   #isDead = false
   /** The service that is out of order. */
   #down: string | null = null
   #isBlocked = false
+  /** Whether it waits for nothing but a timeout. */
+  #isTimed = false
   #running = 0
   #lastActivityAt = Date.now()
   #resume: (() => void) | null = null
   #late: (() => Promise<unknown>) | null = null
   #hasEnded = false
 
-  constructor(plan: FaultPlan) {
+  /** `isBroken` says which calls fail besides, and are not counted. */
+  constructor(plan: FaultPlan, isBroken: (name: string) => boolean = () => false) {
     this.#plan = plan
+    this.#isBroken = isBroken
   }
 
-  readonly call: OutsideCall = async (name, effect) => {
+  readonly call: OutsideCall = async (name, effect, signal) => {
     if (this.#isDead) return never()
     this.#lastActivityAt = Date.now()
-    if (this.#down === serviceOf(name)) throw lost(name)
+    if (this.#isBroken(name) || this.#down === serviceOf(name)) throw new Outage(lost(name).message)
     switch (this.#plan.next(name)) {
       case null:
         return this.#carryOut(effect)
@@ -87,13 +99,16 @@ export class Invocation {
         await this.#carryOut(effect)
         return never()
       case 'hang before':
-        this.#isBlocked = true
-        return never()
+        return this.#hang(signal)
       case 'hang after':
         this.#isBlocked = true
         await this.#carryOut(effect)
-        return never()
+        return this.#hang(signal)
       case 'stall':
+        if (signal) {
+          this.#late = effect
+          return this.#hang(signal)
+        }
         await new Promise<void>((resolve) => {
           this.#resume = resolve
         })
@@ -103,12 +118,19 @@ export class Invocation {
         throw lost(name)
       case 'outage before':
         this.#down = serviceOf(name)
-        throw lost(name)
+        throw new Outage(lost(name).message)
       case 'outage after':
         this.#down = serviceOf(name)
         await this.#carryOut(effect)
-        throw lost(name)
+        throw new Outage(lost(name).message)
     }
+  }
+
+  /** A signal in the place of `AbortSignal.timeout`: its time has come when the invocation waits for nothing else. */
+  timeout(): AbortSignal {
+    const controller = new AbortController()
+    this.#timeouts.push(controller)
+    return controller.signal
   }
 
   get isStalled(): boolean {
@@ -130,7 +152,9 @@ export class Invocation {
       if (Date.now() > until) throw new Error('The invocation does not come to rest.')
       await Promise.race([watched, sleep(2)])
       const isStuck = this.#isDead || this.#isBlocked || this.isStalled
-      if (isStuck && this.#running === 0 && Date.now() - this.#lastActivityAt > restMs) break
+      if (!isStuck || this.#running > 0 || Date.now() - this.#lastActivityAt <= restMs) continue
+      if (!this.#isTimed || this.#isDead) break
+      this.#endTimeouts()
     }
     if (!this.#hasEnded && !this.isStalled) this.#isDead = true
   }
@@ -143,6 +167,22 @@ export class Invocation {
     // What it came too late for refuses it, and nobody hears of it.
     await this.#late?.().catch(() => {})
     this.#late = null
+  }
+
+  #hang(signal?: AbortSignal): Promise<never> {
+    this.#isBlocked = true
+    if (!signal) return never()
+    this.#isTimed = true
+    return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  }
+
+  #endTimeouts(): void {
+    this.#isBlocked = false
+    this.#isTimed = false
+    this.#lastActivityAt = Date.now()
+    for (const controller of this.#timeouts.splice(0)) {
+      controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'))
+    }
   }
 
   async #carryOut<T>(effect: () => Promise<T>): Promise<T> {
@@ -158,7 +198,7 @@ export class Invocation {
   }
 }
 
-/** `D1`, `R2` or `queue`. */
+/** `D1`, `R2`, `queue`, `QStash` or `Redis`. */
 function serviceOf(name: string): string {
   return name.slice(0, name.indexOf(' '))
 }
