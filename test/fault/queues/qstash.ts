@@ -60,7 +60,7 @@ export class QStashStageQueue implements StageQueue {
   }
 
   async isEmpty(): Promise<boolean> {
-    return this.#schedule.idle
+    return this.#schedule.waiting === 0
   }
 
   async deliver(): Promise<void> {
