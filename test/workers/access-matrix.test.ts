@@ -1,0 +1,287 @@
+import { v7 as uuidv7 } from 'uuid'
+import { describe, expect, test, vi } from 'vitest'
+import { createApp } from '../../src/app.ts'
+import { type Scope, scopes } from '../../src/core/access.ts'
+import {
+  adminToken,
+  type Call,
+  call,
+  execute,
+  expectStatus,
+  makeDomain,
+  makeKey,
+  putFile,
+  revokeKey,
+  type TestDomain,
+} from '../support/workers/client.ts'
+import { appWith, HeldQueue } from '../support/workers/faults.ts'
+import { methods } from '../support/workers/openapi.ts'
+import { askForToken } from '../support/workers/tokens.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+/** Nothing here is about processing. */
+const send = appWith({ deps: () => ({ queue: new HeldQueue() }) })
+const apex = 'http://localhost'
+const json = { 'content-type': 'application/json' }
+
+/** Who asks. All but the administrator and the stranger's two have something of the domain that is asked for. */
+const credentials = [
+  'none',
+  'garbage',
+  'expired key',
+  'revoked key',
+  'key without the scope',
+  "another domain's key",
+  "another domain's token",
+  'own upload token',
+  'own read token',
+  'key with the scope',
+  'administrator',
+] as const
+type CredentialName = (typeof credentials)[number]
+
+/** Whose thing is asked for. */
+const targets = ['own', "another domain's", 'unknown'] as const
+type Target = (typeof targets)[number]
+
+/** The statuses for `own`, `another domain's` and `unknown`; one alone is all three, or the only one. */
+type Cells = Record<CredentialName, string>
+
+interface Row {
+  /** The scope a key needs; null where no key is enough. */
+  scope: Scope | null
+  /** What is asked for: a thing that has an id, a domain by its slug, or nothing that belongs to anybody. */
+  of: 'file' | 'domain' | 'nothing'
+  request?(): Omit<Call, 'key' | 'send'>
+  cells: Cells
+}
+
+const file = (scope: Scope, right: string): Row => ({
+  scope,
+  of: 'file',
+  cells: {
+    none: '401',
+    garbage: '401',
+    'expired key': '401',
+    'revoked key': '401',
+    'key without the scope': '403',
+    "another domain's key": '401',
+    "another domain's token": '401',
+    'own upload token': '403',
+    'own read token': '403',
+    'key with the scope': right,
+    administrator: right,
+  },
+})
+
+const administratorOnly = (right: string): Row => ({
+  scope: null,
+  of: 'nothing',
+  cells: {
+    none: '401',
+    garbage: '401',
+    'expired key': '401',
+    'revoked key': '401',
+    'key without the scope': '403',
+    "another domain's key": '403',
+    "another domain's token": '403',
+    'own upload token': '403',
+    'own read token': '403',
+    'key with the scope': '403',
+    administrator: right,
+  },
+})
+
+/** What a domain's manager may do, and to its own domain only: every other slug is the same 403, whether it is one or not. */
+const managers = (own: string, rest = `${own} 404`): Row => ({
+  scope: 'manage',
+  of: 'domain',
+  cells: {
+    ...administratorOnly('').cells,
+    "another domain's key": `403 ${own} 403`,
+    'key with the scope': `${own} 403 403`,
+    administrator: `${own} ${rest}`,
+  },
+})
+
+/** What only the administrator may do to a domain. */
+const administratorOfDomain = (right: string): Row => ({ ...administratorOnly(right), of: 'domain' })
+
+const open = (status: string): Row => ({
+  scope: null,
+  of: 'nothing',
+  cells: Object.fromEntries(credentials.map((name) => [name, status])) as Cells,
+})
+
+/** What a read token reads as well: its own file, and no other. */
+const readable: Row = {
+  ...file('read', '200 404 404'),
+  cells: { ...file('read', '200 404 404').cells, 'own read token': '200 403 403' },
+}
+
+/** What an upload token does as well. */
+const uploading: Row = {
+  ...file('upload', '202'),
+  of: 'nothing',
+  cells: { ...file('upload', '202').cells, 'own upload token': '202' },
+}
+
+let made = 0
+
+const body = (value: unknown) => () => ({ headers: json, body: JSON.stringify(value) })
+
+/** Every route, and what comes of it for whom. The domain is closed: nothing in it is public. */
+const table: Record<string, Row> = {
+  'POST /v1/uploads': {
+    ...uploading,
+    request: () => ({
+      headers: { 'content-type': 'multipart/form-data; boundary=x' },
+      body: '--x\r\nContent-Disposition: form-data; name=f; filename=a\r\n\r\nabc\r\n--x--\r\n',
+    }),
+  },
+  'PUT /v1/uploads/{filename}': { ...uploading, request: () => ({ body: 'abc' }) },
+  'GET /v1/uploads': { ...file('read', '200'), of: 'nothing' },
+  'GET /v1/uploads/{id}': readable,
+  'GET /v1/uploads/{id}/status': readable,
+  'GET /v1/uploads/{id}/content': readable,
+  'DELETE /v1/uploads/{id}': file('delete', '204 404 404'),
+  'POST /v1/uploads/{id}/reprocess': file('upload', '202 404 404'),
+  'POST /v1/uploads/{id}/links': { ...file('read', '201 404 404'), request: body({}) },
+  'POST /v1/upload-tokens': { ...file('upload', '201'), of: 'nothing', request: body({}) },
+  'POST /v1/domains': {
+    ...administratorOnly('201'),
+    request: () => ({ headers: json, body: JSON.stringify({ slug: `made-${++made}` }) }),
+  },
+  'GET /v1/domains': administratorOnly('200'),
+  'GET /v1/domains/{slug}': managers('200'),
+  'PATCH /v1/domains/{slug}': { ...managers('200'), request: body({ policy: { maxFileBytes: 1 } }) },
+  'DELETE /v1/domains/{slug}': administratorOfDomain('204 204 404'),
+  'POST /v1/domains/{slug}/restore': administratorOfDomain('200 200 404'),
+  'GET /v1/domains/{slug}/usage': managers('200'),
+  'GET /v1/domains/{slug}/keys': managers('200'),
+  'POST /v1/domains/{slug}/keys': { ...managers('201'), request: body({ scopes: ['read'] }) },
+  'DELETE /v1/domains/{slug}/keys/{keyId}': managers('404', '404 404'),
+  'POST /v1/domains/{slug}/hostnames': {
+    ...managers('201'),
+    request: () => ({ headers: json, body: JSON.stringify({ hostname: `made-${++made}.example` }) }),
+  },
+  'DELETE /v1/domains/{slug}/hostnames/{hostname}': managers('404', '404 404'),
+  'POST /v1/domains/{slug}/hostnames/{hostname}/verify': managers('404', '404 404'),
+  'POST /v1/admin/reconcile': administratorOnly('200'),
+  'GET /v1/admin/dead-letters': administratorOnly('200'),
+  'POST /v1/admin/dead-letters/{id}/retry': administratorOnly('404'),
+  'POST /internal/jobs': open('404'),
+  'POST /internal/jobs/failed': open('404'),
+  'GET /healthz': open('200'),
+  'GET /openapi.json': open('200'),
+}
+
+test('every route has its row, and every row its route', () => {
+  const routes = createApp()
+    .routes.filter(({ method }) => methods.includes(method.toLowerCase()))
+    .map(({ method, path }) => `${method} ${path.replaceAll(/:(\w+)(\{[^}]*\})?/g, '{$1}')}`)
+  expect([...new Set(routes)].sort()).toEqual(Object.keys(table).sort())
+})
+
+describe.each(Object.entries(table))('%s', (route, row) => {
+  test.each(credentials)('with %s', async (name) => {
+    const [own, other] = [await makeClosedDomain(), await makeClosedDomain()]
+    const credential = await credentialOf(name, row.scope, own, other)
+    const outcomes: string[] = []
+    for (const target of row.of === 'nothing' ? (['own'] as const) : targets) {
+      const url = await addressOf(route, row, target, own, other, credential.fileId)
+      const [method = ''] = route.split(' ')
+      outcomes.push(String((await call(method, url, { ...row.request?.(), key: credential.key, send })).status))
+    }
+    const expected = row.cells[name].split(' ')
+    expect(outcomes).toEqual(outcomes.map((_, index) => expected[index] ?? expected[0]))
+  })
+})
+
+function makeClosedDomain(): Promise<TestDomain> {
+  return makeDomain({ anonymousUpload: false, publicRead: false })
+}
+
+/** What is sent as the bearer token, and the file it was made for, if it was made for one. */
+async function credentialOf(
+  name: CredentialName,
+  needed: Scope | null,
+  own: TestDomain,
+  other: TestDomain,
+): Promise<{ key: string | undefined; fileId?: string }> {
+  switch (name) {
+    case 'none':
+      return { key: undefined }
+    case 'garbage':
+      return { key: 'nobody-issued-me' }
+    case 'administrator':
+      return { key: adminToken }
+    case 'expired key': {
+      const { id, key } = await makeKey(own, [...scopes])
+      await execute('UPDATE api_keys SET expires_at = 1 WHERE id = ?', id)
+      return { key }
+    }
+    case 'revoked key': {
+      const { id, key } = await makeKey(own, [...scopes])
+      expectStatus(await revokeKey(own, id), 204)
+      return { key }
+    }
+    case 'key without the scope':
+      return makeKey(
+        own,
+        scopes.filter((scope) => scope !== needed),
+      )
+    case "another domain's key":
+      return makeKey(other, [...scopes])
+    case "another domain's token":
+      return { key: await makeUploadToken(other) }
+    case 'own upload token':
+      return { key: await makeUploadToken(own) }
+    case 'own read token': {
+      const answer = await putFile(own.origin, 'a.txt', 'abc', { send, key: await makeUploadToken(own) })
+      await finish(answer.json.id)
+      return { key: answer.json.readToken, fileId: answer.json.id }
+    }
+    case 'key with the scope':
+      return makeKey(own, needed === null ? [...scopes] : [needed])
+  }
+}
+
+async function makeUploadToken(domain: TestDomain): Promise<string> {
+  const answer = await askForToken(domain)
+  expectStatus(answer, 201)
+  return answer.json.token
+}
+
+/** The address of a route, asked for at the domain's own host where it has one there. */
+async function addressOf(
+  route: string,
+  row: Row,
+  target: Target,
+  own: TestDomain,
+  other: TestDomain,
+  ownFileId: string | undefined,
+): Promise<string> {
+  const path = (route.split(' ')[1] as string)
+    .replace('{filename}', 'a.txt')
+    .replace('{keyId}', uuidv7())
+    .replace('{hostname}', 'nobody.example')
+  const origin = path.startsWith('/v1/upload') ? own.origin : apex
+  const holder = { own, "another domain's": other, unknown: null }[target]
+  if (row.of === 'domain') return origin + path.replace('{slug}', holder?.slug ?? 'nobody')
+  if (row.of === 'nothing' || !holder) return origin + path.replace('{id}', uuidv7())
+  return origin + path.replace('{id}', (holder === own ? ownFileId : undefined) ?? (await completeFile(holder)))
+}
+
+/** A file whose processing has ended; nothing here waits for a queue. */
+async function completeFile(domain: TestDomain): Promise<string> {
+  const answer = await putFile(domain.origin, 'a.txt', 'abc', { send, key: adminToken })
+  expectStatus(answer, 202)
+  await finish(answer.json.id)
+  return answer.json.id
+}
+
+async function finish(id: string): Promise<void> {
+  await execute("UPDATE uploaded_files SET status = 'complete', next_publish_at = NULL WHERE id = ?", id)
+}
