@@ -109,7 +109,7 @@ const activeTypes = new RegExp(`^text/(html|xsl)$|^application/xml$|\\+xml$|${sc
 
 /** Types that the detector knows in some of their forms only, so that not being detected proves nothing. */
 const partlyRecognisable =
-  /^(model\/stl|application\/(x-apple-diskimage|pdf|x-plist|x-msdownload)|audio\/(mpeg|aac)|video\/mp2t)$/
+  /^(model\/stl|application\/(x-apple-diskimage|x-plist|x-msdownload)|audio\/(mpeg|aac)|video\/mp2t)$/
 
 /**
  * `type` is what the file is. `isConfirmed` is false when nothing but the client's word speaks for it: then it matches
@@ -200,9 +200,7 @@ function judgeAgainst(
   }
   // A name that nobody here knows contradicts nothing of its own group; the policy then judges what the bytes are.
   const group = declared.slice(0, declared.indexOf('/') + 1)
-  // A PDF is known: its header may stand further behind, but then nothing else is detected in its place.
-  const isForeignName =
-    !isDetectable(declared, isRecognisable) && !textTypes.test(declared) && declared !== 'application/pdf'
+  const isForeignName = !isDetectable(declared, isRecognisable) && !textTypes.test(declared)
   if (isForeignName && (group === 'application/' || detected.startsWith(group))) return confirmed(detected)
   return { ok: false, detected }
 }

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer'
 import { fileTypeFromBuffer, supportedMimeTypes } from 'file-type'
 import { essenceOf } from '../core/media-type.ts'
 
@@ -11,11 +12,17 @@ export function isRecognisable(type: string): boolean {
   return recognisable.has(type)
 }
 
-/** The media type that a file's first bytes show, or null when they show none. Damaged files are no error. */
-export async function detectType(head: Uint8Array): Promise<string | null> {
-  try {
-    return essenceOf((await fileTypeFromBuffer(head))?.mime)
-  } catch {
-    return null
-  }
+/**
+ * The media type that a file's first bytes show, or null when they show none. Damaged files are no error. What was
+ * `declared` helps only where bytes alone would show too much.
+ */
+export async function detectType(head: Uint8Array, declared: string | null): Promise<string | null> {
+  const found = await fileTypeFromBuffer(head).catch(() => undefined)
+  if (found) return essenceOf(found.mime)
+  return declared === 'application/pdf' && hasLatePdfHeader(head) ? declared : null
+}
+
+/** Readers of PDF look for its header in the first 1,024 bytes: some mailers and scanners put lines before it. */
+function hasLatePdfHeader(head: Uint8Array): boolean {
+  return Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, 1024)).includes('%PDF-')
 }

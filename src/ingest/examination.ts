@@ -57,7 +57,7 @@ export class Examination {
 
   /** Judges the type by the file's first bytes, once, when there are enough of them or the file is at its end. */
   async judgeHead(head: Uint8Array): Promise<void> {
-    this.#detected = await detectType(head)
+    this.#detected = await detectType(head, this.#expected.declaredType)
     this.#readableAs = activeMarkup(head)
     this.#judgeType(this.#text.kind)
   }

@@ -151,7 +151,7 @@ const rows: Row[] = [
   ['a PGP message', 'a.asc', files.pgp, [null, 'application/pgp-encrypted', 'all inert'], ['application/pgp-encrypted', 'application/pgp-encrypted', 'all inert'], ['text/plain', 'text/plain', 'all documents inert']],
   ['a calendar', 'a.ics', files.calendar, [null, 'text/calendar', 'all inert'], ['text/calendar', 'text/calendar', 'all inert'], ['text/plain', 'text/plain', 'all documents inert']],
   ['MP4 as HEIC', 'a.heic', samples.mp4, ['image/heic', 'video/mp4', 'all inert']],
-  ['JSON as a PDF', 'a.pdf', files.json, ['application/pdf', 'application/pdf', 'all documents inert']],
+  ['a PDF behind other lines', 'a.pdf', Buffer.concat([Buffer.from('mailed by nobody\n'), samples.pdf]), ['application/pdf', 'application/pdf', 'all documents inert'], [null, 'text/plain', 'all documents inert']],
 ]
 
 /** Files with every type that a client may give them. A policy that is not named refuses the file as `type-not-allowed`. */
@@ -166,6 +166,7 @@ export const hostileFiles: HostileFile[] = rows.map(([title, filename, content, 
 export const contradictions: [title: string, filename: string, content: Uint8Array, declared: string, found: string][] =
   [
     ['a script as an image', 'a.gif', files.gifText, 'image/gif', 'text/plain'],
+    ['JSON as a PDF', 'a.pdf', files.json, 'application/pdf', 'text/plain'],
     ['HTML as SVG', 'a.svg', files.htmlPlain, 'image/svg+xml', 'text/plain'],
     ['a script as SVG', 'a.svg', files.javascript, 'image/svg+xml', 'text/plain'],
     ['other XML as SVG', 'a.svg', samples.xml, 'image/svg+xml', 'application/xml'],
