@@ -111,15 +111,21 @@ export async function judge(
     await env.BUCKET.resumeMultipartUpload(key, uploadId).abort()
   }
 
-  const usage = await env.DB.prepare('SELECT stored_files, stored_bytes FROM domain_accounts WHERE domain_id = ?')
+  const usage = await env.DB.prepare(
+    'SELECT stored_files, stored_bytes, month_uploads FROM domain_accounts WHERE domain_id = ?',
+  )
     .bind(domain.id)
-    .first<{ stored_files: number; stored_bytes: number }>()
+    .first<{ stored_files: number; stored_bytes: number; month_uploads: number }>()
   const bytes = present.reduce((sum, row) => sum + row.size, 0)
   if (usage?.stored_files !== present.length || usage.stored_bytes !== bytes) {
     wrong.push(
       `counted: ${usage?.stored_files} files, ${usage?.stored_bytes} bytes; stored: ${present.length}, ${bytes}`,
     )
   }
+  // Accepted is what was ever pending, deleted since or not.
+  const accepted = new Set(events.filter((event) => event.kind === 'pending').map((event) => event.file_id)).size
+  if (usage?.month_uploads !== accepted)
+    wrong.push(`counted this month: ${usage?.month_uploads}; accepted: ${accepted}`)
   return { state: { rows, present, events }, wrong }
 }
 
@@ -135,7 +141,7 @@ export async function clear(): Promise<void> {
   const tables = ['uploaded_files', 'file_events', 'step_results', 'dead_letters', 'idempotency_keys', 'sweep_cursors']
   await env.DB.batch([
     ...tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
-    env.DB.prepare('UPDATE domain_accounts SET stored_files = 0, stored_bytes = 0'),
+    env.DB.prepare('UPDATE domain_accounts SET stored_files = 0, stored_bytes = 0, month_uploads = 0'),
     env.DB.prepare('UPDATE api_keys SET last_used_at = NULL'),
   ])
 }
