@@ -245,7 +245,7 @@ describe('a request of a page on a domain’s own host', () => {
       `${limited.origin}/v1/uploads/x`,
       withOrigin(page, { key: adminToken, send: broken }),
     )
-    expectProblem(failed, 500, 'internal')
+    expectProblem(failed, 503, 'unavailable')
     expectReadable(failed, page)
   })
 
