@@ -24,7 +24,7 @@ export async function listUploads(
     domainId,
     {
       ...filter,
-      olderThanId: cursor === undefined ? undefined : decode(cursor),
+      olderThanId: cursor === undefined ? undefined : decode(cursor, domainId),
     },
     limit + 1,
   )
@@ -32,14 +32,19 @@ export async function listUploads(
   const last = uploads.at(-1)
   return {
     uploads,
-    nextCursor: files.length > limit && last ? btoa(last.id).replaceAll('=', '') : null,
+    nextCursor: files.length > limit && last ? encode(last.id, domainId) : null,
   }
 }
 
-function decode(cursor: string): string {
+function encode(id: string, domainId: string): string {
+  return btoa(`${id}/${domainId}`).replaceAll('=', '')
+}
+
+/** A cursor is good in the domain that gave it out, and in no other. */
+function decode(cursor: string, domainId: string): string {
   try {
-    const id = atob(cursor)
-    if (uuid.test(id)) return id
+    const [id, givenOutBy] = atob(cursor).split('/')
+    if (id && uuid.test(id) && givenOutBy === domainId) return id
   } catch {
     // What is no base64 is no cursor either.
   }

@@ -292,6 +292,14 @@ describe('a list', () => {
     expect(found).toEqual(ids)
   })
 
+  test('takes no cursor that another domain has given out', async () => {
+    const here = await makeDomain()
+    await upload(here, 'a')
+    const { nextCursor } = (await list('?limit=1')).json
+    const answer = await call('GET', `${here.origin}/v1/uploads?cursor=${nextCursor}`, asAdmin)
+    expectProblem(answer, 400, 'request-invalid')
+  })
+
   test('keeps its place while files come and go', async () => {
     const here = await makeDomain()
     const made = []
