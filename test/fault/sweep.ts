@@ -10,10 +10,17 @@ import { Stage } from './stage.ts'
 import { clear, judge, readRows, recordedUploads } from './state.ts'
 import { watchFetch } from './watched-fetch.ts'
 
-/** Every point instead of a tenth of them. */
+/** Every point instead of a sample of them. */
 const isFull = Boolean((env as unknown as Record<string, unknown>).STEVEDORE_TEST_FULL)
-const share = 0.1
 const seed = 20_261_122
+
+/** What a run takes that is not full, besides every kind and every call once. */
+interface Sample {
+  /** The share of each life's points. */
+  share: number
+  /** Whether all the worst points are taken as well. */
+  takesDoubtfulCommits: boolean
+}
 
 interface Point {
   index: number
@@ -32,7 +39,7 @@ const place = (life: Life, kind: FaultKind) => `${life.name}\n${kind}`
  * Declares the tests that live each of these lives with this queue: once as it is, to count its calls, and then once for
  * each point. A point is one call with one kind of fault at it. Prints the table of points and of those that held.
  */
-export function sweepFaults(title: string, queue: StageQueue, lives: readonly Life[]): void {
+export function sweepFaults(title: string, queue: StageQueue, lives: readonly Life[], sample: Sample): void {
   const tally = new Map<string, Count>()
   let domain: TestDomain
   let key: string
@@ -45,10 +52,10 @@ export function sweepFaults(title: string, queue: StageQueue, lives: readonly Li
     if (queue.fetched) watchFetch(queue.fetched)
   })
 
-  afterAll(() => console.log(table(title, lives, tally)))
+  afterAll(() => console.log(table(title, lives, sample, tally)))
 
   describe(`${title}: whatever fails at one call of a life, its end is right`, () => {
-    const choose = chooser()
+    const choose = chooser(sample)
     test.each(lives.map((life) => [life.name, life] as const))('%s', { timeout: 3_600_000 }, async (_name, life) => {
       const open = () => Stage.open(domain, key, queue)
       const clean = await live(life, await open(), new FaultPlan())
@@ -97,10 +104,10 @@ const isDoubtfulCommit = ({ call, kind }: Point) =>
   call.startsWith('D1 update domain_accounts') && (kind === 'late' || kind === 'outage after')
 
 /**
- * Chooses the points of one life after the other: all of them, or a seeded tenth, and besides that so many that every
- * kind and every call is among those of all lives, and the worst of all.
+ * Chooses the points of one life after the other: all of them, or a seeded sample, with so many more that every kind and
+ * every call is among those of all lives.
  */
-function chooser(): (calls: readonly string[]) => Point[] {
+function chooser({ share, takesDoubtfulCommits }: Sample): (calls: readonly string[]) => Point[] {
   const random = randomFrom(seed)
   const kinds = new Set<FaultKind>()
   const names = new Set<string>()
@@ -112,7 +119,8 @@ function chooser(): (calls: readonly string[]) => Point[] {
     const chosen: Point[] = []
     for (const { point } of shuffled) {
       const isNew = !kinds.has(point.kind) || !names.has(point.call)
-      if (chosen.length >= mostPoints && !isNew && !isDoubtfulCommit(point)) continue
+      const isWorst = takesDoubtfulCommits && isDoubtfulCommit(point)
+      if (chosen.length >= mostPoints && !isNew && !isWorst) continue
       kinds.add(point.kind)
       names.add(point.call)
       chosen.push(point)
@@ -121,7 +129,7 @@ function chooser(): (calls: readonly string[]) => Point[] {
   }
 }
 
-function table(title: string, lives: readonly Life[], tally: ReadonlyMap<string, Count>): string {
+function table(title: string, lives: readonly Life[], { share }: Sample, tally: ReadonlyMap<string, Count>): string {
   const width = Math.max(...lives.map((life) => life.name.length)) + 2
   const cells = (life: Life) =>
     faultKinds.map((kind) => {
@@ -131,7 +139,7 @@ function table(title: string, lives: readonly Life[], tally: ReadonlyMap<string,
   const all = [...tally.values()]
   const sum = (of: (count: Count) => number) => all.reduce((total, count) => total + of(count), 0)
   return [
-    `Fault sweep, ${title}, ${isFull ? 'every point' : `a tenth of the points, seed ${seed}`}: held/points`,
+    `Fault sweep, ${title}, ${isFull ? 'every point' : `${share * 100} % of the points, seed ${seed}`}: held/points`,
     `${''.padEnd(width)}${faultKinds.map((kind) => kind.padStart(15)).join('')}`,
     ...lives.map((life) => `${life.name.padEnd(width)}${cells(life).join('')}`),
     `${sum((count) => count.held)} of ${sum((count) => count.points)} points held.`,

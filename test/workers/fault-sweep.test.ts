@@ -4,4 +4,5 @@ import { repeats, uploads } from '../fault/lives/uploads.ts'
 import { CloudflareStageQueue } from '../fault/queues/cloudflare.ts'
 import { sweepFaults } from '../fault/sweep.ts'
 
-sweepFaults('Cloudflare Queues', new CloudflareStageQueue(), [...uploads, ...repeats, ...jobs, ...lostJobs, ...chores])
+const lives = [...uploads, ...repeats, ...jobs, ...lostJobs, ...chores]
+sweepFaults('Cloudflare Queues', new CloudflareStageQueue(), lives, { share: 0.1, takesDoubtfulCommits: true })
