@@ -645,6 +645,13 @@ describe('the reconciler', () => {
     }
   })
 
+  test('deletes nothing of a domain that keeps files for longer than there have been clocks', async () => {
+    const kept = await makeDomain({ retentionDays: 36_500 })
+    await completeUpload(kept, 'abc')
+    expect(await sweep()).toMatchObject({ expired: 0 })
+    expect(await holdings(kept)).toEqual(heldExactly(3))
+  })
+
   test('runs by the clock of the deployment', async () => {
     const { id } = await upload(here, 'abc', 'a', { send })
     await execute('UPDATE uploaded_files SET next_publish_at = 1 WHERE id = ?', id)

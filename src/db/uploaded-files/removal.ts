@@ -28,8 +28,14 @@ export async function scheduleRemoval(db: Database, id: string, removalDueAt: nu
     .where(and(eq(uploadedFiles.id, id), eq(uploadedFiles.status, 'deleted')))
 }
 
-/** The place of a time in a list of UUIDv7s: ids made before it compare as less. */
-const idAt = (time: ReturnType<typeof sql>) => sql`printf('%08x-%04x', (${time}) / 65536, (${time}) % 65536)`
+/**
+ * The place of a time in a list of UUIDv7s: ids made before it compare as less. A time before 1970, which a hundred years
+ * of retention lead to, is 1970: as a negative number it would be printed as a very large one, and no file be younger.
+ */
+const idAt = (time: ReturnType<typeof sql>) => {
+  const since1970 = sql`max(0, ${time})`
+  return sql`printf('%08x-%04x', ${since1970} / 65536, ${since1970} % 65536)`
+}
 
 /**
  * Finished files that are older than their domain keeps files. A cross join is one that SQLite takes in the order
