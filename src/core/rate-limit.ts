@@ -57,11 +57,9 @@ export function bucketsFor(
       : [policy.readsPerMinute, policy.readsPerMinutePerClient]
   if (all === null && each === null) return []
   if (credential.kind === 'administrator') return []
-  const isStranger =
-    credential.kind === 'anonymous'
-      ? !(kind === 'uploads' ? policy.anonymousUpload : policy.publicRead)
-      : credential.domainId !== id
-  if (isStranger) return []
+  const isOpen = kind === 'uploads' ? policy.anonymousUpload : policy.publicRead
+  if (!isOpen && !mayDoSome(credential, kind)) return []
+  if ('domainId' in credential && credential.domainId !== id) return []
   const buckets: RateBucket[] = []
   if (each !== null) {
     const client = clientOf(credential, address)
@@ -71,17 +69,28 @@ export function bucketsFor(
   return buckets
 }
 
-function clientOf(credential: Exclude<Credential, { kind: 'administrator' }>, address: string | undefined): string {
+/** Whether there is anything of this kind that a credential of the domain may do. */
+function mayDoSome(credential: Credential, kind: RequestKind): boolean {
   switch (credential.kind) {
-    case 'key':
-      return `key:${credential.keyId}`
-    case 'upload-token':
-      return `token:${credential.tokenId}`
-    case 'read-token':
-      return `file:${credential.fileId}`
+    case 'administrator':
+      return true
     case 'anonymous':
-      return `address:${networkOf(address) ?? 'unknown'}`
+      return false
+    case 'upload-token':
+      return kind === 'uploads'
+    case 'read-token':
+      return kind === 'reads'
+    case 'key':
+      return credential.scopes.some((scope) => (scope === 'read') === (kind === 'reads') && scope !== 'manage')
   }
+}
+
+/**
+ * Who a request is counted for. A token is handed out to somebody without a name, and any number of them can be made: its
+ * holder is told from others by his address, as one without a token is.
+ */
+function clientOf(credential: Exclude<Credential, { kind: 'administrator' }>, address: string | undefined): string {
+  return credential.kind === 'key' ? `key:${credential.keyId}` : `address:${networkOf(address) ?? 'unknown'}`
 }
 
 /** How often a bucket was taken from in the window that runs, and in the one before. */

@@ -24,6 +24,7 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 import { appWith, HeldQueue } from '../support/workers/faults.ts'
+import { makeToken } from '../support/workers/tokens.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -142,6 +143,20 @@ describe('clients', () => {
       { key: one.key, headers: from('192.0.2.3') },
     ]
     for (const ask of same) expectProblem(await put(domain, ask), 429, 'rate-limited')
+  })
+
+  test('are counted for what they may do at all, and a token for the address that sends it', async () => {
+    const domain = await makeDomain({ anonymousUpload: false, uploadsPerMinute: 2, uploadsPerMinutePerClient: 1 })
+    const { key: reader } = await makeKey(domain, ['read', 'manage'])
+    const [one, two, three] = [await makeToken(domain), await makeToken(domain), await makeToken(domain)]
+    const first = await put(domain, { key: one, headers: from('192.0.2.1') })
+    expectStatus(first, 202)
+    for (const key of [reader, first.json.readToken]) expectProblem(await put(domain, { key }), 403, 'forbidden')
+    // Another token is no other client, and what was forbidden above has used nothing up.
+    expectProblem(await put(domain, { key: two, headers: from('192.0.2.1') }), 429, 'rate-limited')
+    expectStatus(await put(domain, { key: two, headers: from('192.0.2.2') }), 202)
+    const refused = await put(domain, { key: three, headers: from('192.0.2.3') })
+    expect(expectProblem(refused, 429, 'rate-limited')).toMatchObject({ policy: 'uploads', limit: 2 })
   })
 
   test('share the limit of their domain, and nothing with another domain', async () => {
