@@ -33,9 +33,11 @@ export function serialiseTimes(file: UploadedFile) {
   }
 }
 
-/** The steps of the policy with what each has found so far. */
-export function serialiseSteps(domain: Domain, results: readonly StepResult[]) {
-  return domain.policy.steps.map((name) => {
+/** The steps of a file with what each has found so far. Once it is complete, those that ran are all there are. */
+export function serialiseSteps(domain: Domain, { status }: UploadedFile, results: readonly StepResult[]) {
+  const finished = results.map((result) => result.step)
+  const names = status === 'complete' ? finished : new Set([...finished, ...domain.policy.steps])
+  return [...names].map((name) => {
     const done = results.find((result) => result.step === name)
     return {
       name,

@@ -127,7 +127,7 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
     return c.json(
       {
         ...serialiseUpload(c, domain, file),
-        steps: serialiseSteps(domain, results),
+        steps: serialiseSteps(domain, file, results),
       },
       200,
     )
@@ -138,7 +138,7 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
     requireAccess(c.var.credential, 'read', domain, id)
     const { file, results } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
     const { status, failure, generation, attempts, lastEvent } = file
-    const steps = serialiseSteps(domain, results).map(({ name, status }) => ({
+    const steps = serialiseSteps(domain, file, results).map(({ name, status }) => ({
       name,
       status,
     }))
