@@ -1,7 +1,7 @@
-/** The essence of a media type (RFC 9110 §8.3.1), lower case and without parameters; null when there is none in it. */
+/** The essence of a media type (RFC 9110 §8.3.1), lower case and without parameters; null when there is none in it, or one with a half over 127 characters (RFC 6838 §4.2). */
 export function essenceOf(contentType: string | null | undefined): string | null {
   const essence = contentType?.split(';', 1)[0]?.trim().toLowerCase()
-  if (!essence || !/^[a-z0-9!#$&^_.+-]+\/[a-z0-9!#$&^_.+-]+$/.test(essence)) return null
+  if (!essence || !/^[a-z0-9!#$&^_.+-]{1,127}\/[a-z0-9!#$&^_.+-]{1,127}$/.test(essence)) return null
   return scriptTypes.test(essence) ? 'text/javascript' : (aliases.get(essence) ?? essence)
 }
 
