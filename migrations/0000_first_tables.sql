@@ -41,6 +41,7 @@ CREATE TABLE `domain_accounts` (
 	CONSTRAINT "domain_deleted" CHECK(refusal IS NOT 'domain_deleted'),
 	CONSTRAINT "domain_suspended" CHECK(refusal IS NOT 'domain_suspended'),
 	CONSTRAINT "key_revoked" CHECK(refusal IS NOT 'key_revoked'),
+	CONSTRAINT "no_longer_open" CHECK(refusal IS NOT 'no_longer_open'),
 	CONSTRAINT "token_used_up" CHECK(refusal IS NOT 'token_used_up'),
 	CONSTRAINT "claim_lost" CHECK(refusal IS NOT 'claim_lost'),
 	CONSTRAINT "idempotency_lost" CHECK(refusal IS NOT 'idempotency_lost'),

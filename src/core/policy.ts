@@ -175,9 +175,11 @@ export function deniesType(policy: Policy, type: string): boolean {
   return policy.deniedTypes.some((pattern) => matchesType(pattern, type))
 }
 
-/** The first of these patterns that reaches beyond what the policy allows; undefined when each lies within it. */
+/** The first of these patterns that reaches beyond what the policy allows, or is denied; undefined when each lies within it. */
 export function firstWiderType(policy: Policy, patterns: readonly string[]): string | undefined {
-  return patterns.find((wanted) => !policy.allowedTypes.some((allowed) => matchesType(allowed, wanted)))
+  return patterns.find(
+    (wanted) => !policy.allowedTypes.some((allowed) => matchesType(allowed, wanted)) || deniesType(policy, wanted),
+  )
 }
 
 /** Whether the policy takes a file of this name. */

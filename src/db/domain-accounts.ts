@@ -71,6 +71,8 @@ export interface Admission {
   accepted: number
   /** The API key the files came in with, or that made their token: it must not have been revoked meanwhile, nor have expired. */
   keyId: string | null
+  /** Whether nothing but the domain's openness lets them in: it must not have been closed meanwhile. */
+  isAnonymous: boolean
   /** The upload token they came in with: it must have uses left for `files`. */
   token: CountedToken | null
   /** Files already claimed at `uploading`: each must still be there. */
@@ -97,13 +99,15 @@ const admitStatement = compile((db) =>
         WHEN deleted_at IS NOT NULL THEN 'domain_deleted'
         WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
         WHEN ${given('keyId')} IS NOT NULL
-          AND NOT EXISTS (SELECT 1 FROM api_keys WHERE id = ${given('keyId')} AND revoked_at IS NULL
+          AND NOT EXISTS (SELECT 1 FROM api_keys
+            WHERE api_keys.domain_id = ${given('domainId')} AND id = ${given('keyId')} AND revoked_at IS NULL
             AND (expires_at IS NULL OR expires_at > unixepoch('subsec') * 1000)) THEN 'key_revoked'
+        WHEN ${given('isAnonymous')} AND NOT json_extract(policy, '$.anonymousUpload') THEN 'no_longer_open'
         WHEN ${given('files')} + coalesce((SELECT used FROM token_uses
           WHERE token_uses.domain_id = ${given('domainId')} AND token_id = ${given('tokenId')}), 0) > ${given('uses')} THEN 'token_used_up'
         WHEN unixepoch('subsec') * 1000 - ${given('oldestIdTime')} > ${given('oldestAllowedAgeMs')} THEN 'commit_too_late'
         WHEN ${given('claims')} > 0 AND ${given('claims')} <> (SELECT count(*) FROM uploaded_files
-          WHERE status = 'uploading' AND id IN (SELECT value FROM json_each(${given('claimedIds')}))) THEN 'claim_lost'
+          WHERE uploaded_files.domain_id = ${given('domainId')} AND status = 'uploading' AND id IN (SELECT value FROM json_each(${given('claimedIds')}))) THEN 'claim_lost'
         WHEN ${given('holder')} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM idempotency_keys
           WHERE idempotency_keys.domain_id = ${given('domainId')} AND client = ${given('client')} AND key = ${given('key')}
             AND holder = ${given('holder')} AND outcome IS NULL) THEN 'idempotency_lost'
@@ -119,9 +123,13 @@ const admitStatement = compile((db) =>
  * check of that name and with it the whole batch. D1's own clock judges the age, so a statement that was long on its
  * way is refused too.
  */
-export function admit(db: Database, { claimedIds, idempotency, token, ...admission }: Admission): D1PreparedStatement {
+export function admit(
+  db: Database,
+  { claimedIds, idempotency, token, isAnonymous, ...admission }: Admission,
+): D1PreparedStatement {
   return admitStatement(db, {
     ...admission,
+    isAnonymous: isAnonymous ? 1 : 0,
     claims: claimedIds.length,
     claimedIds: JSON.stringify(claimedIds),
     tokenId: token?.tokenId ?? null,

@@ -42,6 +42,7 @@ export const commitRefusals = [
   'domain_deleted',
   'domain_suspended',
   'key_revoked',
+  'no_longer_open',
   'token_used_up',
   'claim_lost',
   'idempotency_lost',

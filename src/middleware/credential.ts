@@ -17,10 +17,25 @@ export function credential() {
       log,
       defer,
     }
-    const presented = { authorization: c.req.header('authorization'), queryToken: queryToken(c) }
+    const presented = {
+      authorization: c.req.header('authorization'),
+      queryToken: queryToken(c),
+      mayBeRemembered: mayBeRemembered(c),
+    }
     c.set('credential', await authenticate(parts, presented))
     await next()
   })
+}
+
+/**
+ * Whether a revocation may take some seconds to be noticed: where something is read, and where an upload is sent, whose
+ * commit looks at its key again. What changes anything else looks at it now, and so does all administration: a revoked
+ * key must not make itself a successor.
+ */
+function mayBeRemembered(c: AppContext): boolean {
+  const { method, path } = c.req
+  if (!path.startsWith('/v1/uploads')) return false
+  return method === 'GET' || method === 'HEAD' || method === 'PUT' || (method === 'POST' && path === '/v1/uploads')
 }
 
 /**

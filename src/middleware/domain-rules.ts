@@ -8,13 +8,13 @@ import { countRequest } from './rate-limit.ts'
 export function domainRules() {
   return createMiddleware<AppEnv>(async function domainRules(c, next) {
     const domain = c.get('domain')
-    if (domain) await judge(c, domain)
+    if (domain) await enforceDomainRules(c, domain)
     await next()
   })
 }
 
 /** The same for a request whose domain is known only now: a form on the apex host may be the first to name it. */
-export async function judge(c: AppContext, domain: Domain): Promise<void> {
+export async function enforceDomainRules(c: AppContext, domain: Domain): Promise<void> {
   requireAllowedOrigin(c, domain)
   await countRequest(c, domain)
 }

@@ -1,5 +1,6 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import type { AppContext, AppEnv } from '../context.ts'
+import { networkOf } from '../core/client-address.ts'
 import { digestAlgorithms, joinDigests, parseDigestField } from '../core/digest.ts'
 import { type Domain, domainNotFound } from '../core/domain.ts'
 import { Refusal } from '../core/errors.ts'
@@ -8,7 +9,7 @@ import { essenceOf } from '../core/media-type.ts'
 import { parseMetadata } from '../core/metadata.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import { requireDomain } from '../middleware/domain.ts'
-import { judge } from '../middleware/domain-rules.ts'
+import { enforceDomainRules } from '../middleware/domain-rules.ts'
 import { problemDocument } from '../problem.ts'
 import { parseIdempotencyKey } from '../services/receive/idempotency.ts'
 import { receiveMultipart } from '../services/receive/receive-multipart.ts'
@@ -128,7 +129,7 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
       credential: c.get('credential'),
       domain: c.get('domain'),
       findDomain: async (name) => (await c.get('deps').directory.byClientText(name)) ?? refuse(name),
-      judge: (target) => judge(c, target),
+      judge: (target) => enforceDomainRules(c, target),
       partsFor: (target) => intakeParts(c, target),
       repeatable: repeatable(c),
     })
@@ -199,6 +200,7 @@ function metadataOf(c: AppContext) {
 function repeatable(c: AppContext) {
   return {
     idempotencyKey: parseIdempotencyKey(c.req.header('idempotency-key')),
+    network: networkOf(c.req.header('cf-connecting-ip')),
     method: c.req.method,
     path: c.req.path,
   }

@@ -16,7 +16,7 @@ export interface AuthenticateParts {
   signingSecrets: SigningSecrets
   /** Where the domain has its keys; null when there is no such domain. */
   placeOf(domainId: string): Promise<Pick<Place, 'db'> | null>
-  /** Shared by the isolate, 30 s an entry; what accepts an upload is the commit, which looks at the key again. */
+  /** Shared by the isolate, 30 s an entry. */
   cache: TimedCache<ApiKey>
   now: Clock
   log: Log
@@ -33,6 +33,8 @@ export interface PresentedCredentials {
   authorization: string | undefined
   /** The query parameter `token`, where it counts as a credential. */
   queryToken: string | undefined
+  /** Whether the answer may rest on what the isolate remembers of a key, up to 30 s old. */
+  mayBeRemembered: boolean
 }
 
 /**
@@ -41,7 +43,7 @@ export interface PresentedCredentials {
  */
 export async function authenticate(
   parts: AuthenticateParts,
-  { authorization, queryToken }: PresentedCredentials,
+  { authorization, queryToken, mayBeRemembered }: PresentedCredentials,
 ): Promise<Credential> {
   if (queryToken !== undefined) {
     if (authorization !== undefined) {
@@ -54,7 +56,7 @@ export async function authenticate(
   if (!token) throw unknownCredential()
   if (parts.adminToken && sameText(token, parts.adminToken)) return { kind: 'administrator' }
   if (looksLikeToken(token)) return authenticateToken(parts.signingSecrets, token, 'header', parts.now())
-  const key = await findKey(parts, token)
+  const key = await findKey(parts, token, mayBeRemembered)
   if (!key || (key.expiresAt !== null && key.expiresAt <= parts.now())) throw unknownCredential()
   return {
     kind: 'key',
@@ -65,12 +67,12 @@ export async function authenticate(
   }
 }
 
-async function findKey(parts: AuthenticateParts, token: string): Promise<ApiKey | undefined> {
+async function findKey(parts: AuthenticateParts, token: string, mayBeRemembered: boolean): Promise<ApiKey | undefined> {
   const { placeOf, cache, now } = parts
   const domainId = domainOfApiKey(token)
   if (!domainId) return undefined
   const hash = hashApiKey(token)
-  const cached = cache.get(hash, now())
+  const cached = mayBeRemembered ? cache.get(hash, now()) : undefined
   if (cached) return cached
   const place = await placeOf(domainId)
   const key = place && (await findKeyByHash(place.db, hash))

@@ -7,7 +7,9 @@ import type { ObjectStorage } from '../storage/object-storage.ts'
 /** Throws `not-ready` while the content of a file must not be served: only `complete` files are, unless the policy says more. */
 export function requireReadable(file: UploadedFile, policy: Policy): void {
   if (file.status === 'complete') return
-  if (policy.readBeforeComplete && (file.status === 'pending' || file.status === 'processing')) return
+  // What was processed before and found bad stays shut while it is processed again.
+  const isFirstPass = file.generation === 1 && (file.status === 'pending' || file.status === 'processing')
+  if (policy.readBeforeComplete && isFirstPass) return
   throw new Refusal('not-ready', `The content of this upload is served once it is complete; it is ${file.status}.`, {
     facts: { uploadStatus: file.status },
   })

@@ -21,6 +21,7 @@ import {
   holdings,
   isOpenMultipart,
   makeDomain,
+  makeKey,
   nothingHeld,
   objectKeys,
   postForm as post,
@@ -215,6 +216,56 @@ describe('a failure while files are stored leaves nothing', () => {
   })
 })
 
+describe('what has changed since an isolate looked', () => {
+  test('a domain that was closed to strangers takes nothing more from them', async () => {
+    const domain = await makeDomain()
+    expectStatus(await putFile(domain.origin, 'before', 'abc'), 202)
+    await execute(
+      "UPDATE domain_accounts SET policy = json_set(policy, '$.anonymousUpload', json('false')) WHERE domain_id = ?",
+      domain.id,
+    )
+    for (const body of ['abc', large]) {
+      expectProblem(await putFile(domain.origin, 'after', body), 401, 'credential-required')
+    }
+    expectStatus(await putFile(domain.origin, 'after', 'abc', { key: adminToken }), 202)
+    expect(await holdings(domain)).toEqual(heldExactly(3, 3))
+  })
+
+  test('a key that was revoked changes nothing more, though it is remembered', async () => {
+    const domain = await makeDomain({ publicRead: false })
+    const { id, key } = await makeKey(domain, ['upload', 'read', 'delete', 'manage'])
+    const { json } = await putFile(domain.origin, 'a', 'abc', { key })
+    const url = `${domain.origin}/v1/uploads/${json.id}`
+    const administration = `http://localhost/v1/domains/${domain.slug}`
+    await execute('UPDATE api_keys SET revoked_at = 1 WHERE id = ?', id)
+    expectStatus(await call('GET', url, { key }), 200)
+    const body = JSON.stringify({ scopes: ['manage'] })
+    const headers = { 'content-type': 'application/json' }
+    for (const answer of [
+      await call('DELETE', url, { key }),
+      await call('POST', `${url}/links`, { key, headers, body: '{}' }),
+      await call('POST', `${url}/reprocess`, { key }),
+      await call('POST', `${domain.origin}/v1/upload-tokens`, { key, headers, body: '{}' }),
+      await call('POST', `${administration}/keys`, { key, headers, body }),
+      await call('GET', administration, { key }),
+      await putFile(domain.origin, 'b', 'abc', { key }),
+    ]) {
+      expectProblem(answer, 401, 'credential-invalid')
+    }
+    expect(await holdings(domain)).toEqual(heldExactly(3))
+  })
+
+  test('content that was given out early is shut while its file is processed again', async () => {
+    const domain = await makeDomain({ readBeforeComplete: true })
+    const { json } = await putFile(domain.origin, 'a', 'abc')
+    const url = `${domain.origin}/v1/uploads/${json.id}`
+    expectStatus(await call('GET', `${url}/content`), 200)
+    await execute("UPDATE uploaded_files SET status = 'failed' WHERE id = ?", json.id)
+    expectStatus(await call('POST', `${url}/reprocess`, { key: adminToken, send: held }), 202)
+    expectProblem(await call('GET', `${url}/content`), 409, 'not-ready')
+  })
+})
+
 describe('the quota', () => {
   test.each([
     ['bytes', { quotaBytes: 10 }],
@@ -333,7 +384,7 @@ describe('a claim', () => {
     const { control } = depsWith()
     const commit = (createdAt: number) => {
       const id = uuidv7({ msecs: createdAt })
-      const committer = { domainId: domain.id, keyId: null, token: null }
+      const committer = { domainId: domain.id, keyId: null, token: null, isAnonymous: false }
       return commitOrRefuse(control, committer, [fileToCommit(id, domain)], Date.now())
     }
     await expect(commit(Date.now() - commitWindowMs - 60_000)).rejects.toMatchObject({ code: 'body-timeout' })

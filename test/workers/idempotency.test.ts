@@ -33,6 +33,18 @@ const put = (domain: TestDomain, key: string, body: Uint8Array | string, name = 
   putFile(domain.origin, name, body, withKey(key))
 
 describe('a repeat', () => {
+  test('is one only of a request from the same network, where nobody has a credential', async () => {
+    const domain = await makeDomain()
+    const from = (address: string, body: string) =>
+      putFile(domain.origin, 'a.txt', body, withKey('1', { 'cf-connecting-ip': address }))
+    const first = await from('192.0.2.1', 'abc')
+    expectProblem(await from('192.0.2.1', 'other'), 422, 'idempotency-mismatch')
+    const stranger = await from('192.0.2.2', 'abc')
+    expectStatus(stranger, 202)
+    expect(stranger.json.id).not.toBe(first.json.id)
+    expectStatus(await from('2001:db8::1', 'other'), 202)
+  })
+
   test('of a raw upload, small or large, gets the first answer and stores nothing', async () => {
     for (const body of ['abc', large]) {
       const domain = await makeDomain()
@@ -168,7 +180,7 @@ describe('a key is free again', () => {
   test('when the request that held it has died', async () => {
     const domain = await makeDomain()
     await execute(
-      `INSERT INTO idempotency_keys (domain_id, client, key, holder, lease_expires_at, created_at) VALUES (?, 'anonymous', 'k', 'dead', ?, ?)`,
+      `INSERT INTO idempotency_keys (domain_id, client, key, holder, lease_expires_at, created_at) VALUES (?, 'anonymous:', 'k', 'dead', ?, ?)`,
       domain.id,
       Date.now() - 1,
       Date.now() - 60_001,

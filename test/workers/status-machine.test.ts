@@ -61,7 +61,7 @@ test.each(['uploading', 'pending'] as const)(
   'whatever is tried on a file that begins at %s, it keeps to the table',
   async (start) => {
     const { control: db } = depsWith()
-    const committer = { domainId: domain.id, keyId: null, token: null }
+    const committer = { domainId: domain.id, keyId: null, token: null, isAnonymous: false }
 
     await fc.assert(
       fc.asyncProperty(fc.array(move, { minLength: 1, maxLength: 25 }), async (moves) => {
@@ -167,7 +167,7 @@ test.each(fileStatuses)('of all moves at once from %s, one at most follows the t
   const { control: db } = depsWith()
   const id = uuidv7()
   const now = Date.now()
-  const committer = { domainId: domain.id, keyId: null, token: null }
+  const committer = { domainId: domain.id, keyId: null, token: null, isAnonymous: false }
   const file: Omit<FileToCommit, 'claim'> = {
     id,
     objectKey: `${id}/${domain.id}`,

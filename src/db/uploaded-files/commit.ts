@@ -35,6 +35,8 @@ export interface Committer {
   /** The API key, or the one that made the token. */
   keyId: string | null
   token: CountedToken | null
+  /** Whether nothing but the domain's openness lets it in. */
+  isAnonymous: boolean
 }
 
 type NewRow = ReturnType<typeof committedRow>

@@ -69,7 +69,7 @@ export async function confirmHostname(
   return verified
 }
 
-/** Gives a hostname up: it is free for others at once. Throws `hostname-not-found`. */
+/** Gives a hostname up: it is free for others at once, though other isolates may go by it for 30 s. Throws `hostname-not-found`. */
 export async function removeHostname(
   { control, directory }: Pick<HostnameParts, 'control' | 'directory'>,
   domainId: string,

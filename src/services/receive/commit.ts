@@ -61,6 +61,7 @@ export const refusals: Record<CommitRefusal, () => Refusal> = {
   domain_suspended: () => new Refusal('domain-suspended', 'This domain takes no uploads at present. Ask its operator.'),
   key_revoked: () =>
     new Refusal('credential-invalid', 'This credential was revoked, or expired, while the upload was running.'),
+  no_longer_open: () => new Refusal('credential-required', 'This domain no longer takes uploads without a credential.'),
   token_used_up: () =>
     new Refusal('token-used-up', 'This upload token has brought as many files as it may. Ask for a new one.'),
   claim_lost: uploadDeleted,
@@ -69,7 +70,10 @@ export const refusals: Record<CommitRefusal, () => Refusal> = {
       retryAfterSeconds: 2,
     }),
   commit_too_late: () =>
-    new Refusal('body-timeout', 'The upload took longer than 12 hours. Use a resumable upload for a slow connection.'),
+    new Refusal(
+      'body-timeout',
+      'The upload took longer than 12 hours. Send smaller files, or use a faster connection.',
+    ),
   quota_files: () =>
     new Refusal('quota-exceeded', 'This domain already stores as many files as its quota allows. Delete some first.'),
   quota_bytes: () =>

@@ -12,6 +12,8 @@ import { requireRoom } from './require-room.ts'
 export interface Repeatable {
   /** The value of `Idempotency-Key`, already checked; null when there is none. */
   idempotencyKey: string | null
+  /** The network it comes from: what tells clients without a credential apart. */
+  network: string | null
   method: string
   path: string
 }
@@ -26,14 +28,13 @@ export async function openReception(
   domain: Domain,
   credential: Credential,
   protocol: Protocol,
-  { idempotencyKey, method, path }: Repeatable,
+  { idempotencyKey, network, method, path }: Repeatable,
   atLeastBytes: number,
 ): Promise<Reception> {
   const committer = committerOf(domain, credential)
   let keyed: KeyedIntake | null = null
   if (idempotencyKey !== null) {
-    // Two credentials never share an idempotency key, and a token is one of its own.
-    const client = committer.token?.tokenId ?? committer.keyId ?? credential.kind
+    const client = clientOf(credential, network)
     const request = await claimKey(parts, { domainId: domain.id, client, key: idempotencyKey })
     if (request.kind === 'repeat') return new Replay(parts.pool, domain, request, { method, path })
     keyed = { request, method, path }
@@ -55,5 +56,22 @@ function committerOf(domain: Domain, credential: Credential): Committer {
     domainId: domain.id,
     keyId: credential.kind === 'key' || credential.kind === 'upload-token' ? credential.keyId : null,
     token: token && { tokenId: token.tokenId, expiresAt: token.expiresAt, uses: token.limits.uses ?? null },
+    isAnonymous: credential.kind === 'anonymous' || credential.kind === 'read-token',
+  }
+}
+
+/** Whose idempotency key it is: two credentials never share one, and neither do strangers from two networks. */
+function clientOf(credential: Credential, network: string | null): string {
+  switch (credential.kind) {
+    case 'administrator':
+      return 'administrator'
+    case 'key':
+      return credential.keyId
+    case 'upload-token':
+      return credential.tokenId
+    case 'read-token':
+      return credential.fileId
+    case 'anonymous':
+      return `anonymous:${network ?? ''}`
   }
 }

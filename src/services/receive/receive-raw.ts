@@ -37,8 +37,10 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
   const reception = await openReception(parts, domain, credential, 'raw', request.repeatable, declaredBytes ?? 0)
   try {
     await reception.take(new RawSource(body), {
-      ...request,
       field: '',
+      filename,
+      declaredType: request.declaredType,
+      digests: request.digests,
       atMostBytes: declaredBytes,
       declaredBytes,
     })
