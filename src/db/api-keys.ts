@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNull, lt, sql } from 'drizzle-orm'
 import type { Scope } from '../core/access.ts'
 import type { Database } from './database.ts'
 import { apiKeys } from './schema.ts'
@@ -72,4 +72,10 @@ export async function revokeKey(db: Database, domainId: string, id: string, now:
     .where(and(eq(apiKeys.domainId, domainId), eq(apiKeys.id, id), isNull(apiKeys.revokedAt)))
     .returning({ id: apiKeys.id })
   return revoked.length > 0
+}
+
+/** Forgets keys that were revoked before this time, at most `limit`. Whoever asks for one then finds none: as good as revoked. */
+export async function forgetRevokedKeys(db: Database, revokedBefore: number, limit: number): Promise<void> {
+  const old = db.select({ id: apiKeys.id }).from(apiKeys).where(lt(apiKeys.revokedAt, revokedBefore)).limit(limit)
+  await db.delete(apiKeys).where(inArray(apiKeys.id, old))
 }

@@ -102,7 +102,10 @@ export const apiKeys = sqliteTable(
     lastUsedAt: integer('last_used_at'),
     revokedAt: integer('revoked_at'),
   },
-  (table) => [index('api_keys_by_domain').on(table.domainId)],
+  (table) => [
+    index('api_keys_by_domain').on(table.domainId),
+    index('api_keys_revoked').on(table.revokedAt).where(sql`revoked_at IS NOT NULL`),
+  ],
 )
 
 export const uploadedFiles = sqliteTable(

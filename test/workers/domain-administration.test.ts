@@ -3,8 +3,9 @@ import { v7 as uuidv7 } from 'uuid'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Domain } from '../../src/core/domain.ts'
 import { TimedCache } from '../../src/core/timed-cache.ts'
-import type { ApiKey } from '../../src/db/api-keys.ts'
+import { type ApiKey, forgetRevokedKeys } from '../../src/db/api-keys.ts'
 import { DomainDirectory } from '../../src/services/domain-directory.ts'
+import { reconcile } from '../../src/services/reconcile/reconcile.ts'
 import { administer, apex } from '../support/workers/administration.ts'
 import {
   type Answer,
@@ -24,7 +25,7 @@ import {
   type Send,
   type TestDomain,
 } from '../support/workers/client.ts'
-import { appWith, faultyD1 } from '../support/workers/faults.ts'
+import { appWith, depsWith, faultyD1, HeldQueue } from '../support/workers/faults.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 afterAll(jobsDone, 30_000)
@@ -326,6 +327,31 @@ describe('keys', () => {
     wait(30_000)
     expectProblem(await read(), 401, 'credential-invalid')
     expect(await holdings(domain)).toEqual(nothingHeld)
+  })
+
+  test('are forgotten a day after they were revoked, and are then as revoked as before', async () => {
+    const domain = await makeDomain({ anonymousUpload: false })
+    const [kept, ...revoked] = await Promise.all([1, 2, 3].map(() => makeKey(domain, ['upload'])))
+    const { send } = anotherIsolate()
+    const { key } = revoked[0]!
+    expectStatus(await putFile(domain.origin, 'a', 'abc', { key, send }), 202)
+    const revokedAt = Date.now()
+    await execute('UPDATE api_keys SET revoked_at = ? WHERE id IN (?, ?)', revokedAt, ...revoked.map(({ id }) => id))
+    const sweepAfter = async (ms: number) => {
+      const deps = depsWith({ deps: () => ({ now: () => revokedAt + ms, queue: new HeldQueue(), log: () => {} }) })
+      for (const place of deps.places) await reconcile({ ...deps, ...place })
+    }
+    const left = () => allRows<{ id: string }>('SELECT id FROM api_keys WHERE domain_id = ?', domain.id)
+    const dayMs = 24 * 3600_000
+    await sweepAfter(dayMs)
+    expect(await left()).toHaveLength(3)
+    const [place] = depsWith().places
+    await forgetRevokedKeys(place!.db, revokedAt + 1, 1)
+    expect(await left()).toHaveLength(2)
+    await sweepAfter(dayMs + 1)
+    expect(await left()).toEqual([{ id: kept!.id }])
+    // This isolate has not heard of it.
+    expectProblem(await putFile(domain.origin, 'a', 'abc', { key, send }), 401, 'credential-invalid')
   })
 
   test('one that expires while its upload runs is refused by the commit', async () => {

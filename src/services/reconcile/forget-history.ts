@@ -1,3 +1,4 @@
+import { forgetRevokedKeys } from '../../db/api-keys.ts'
 import { forgetDeadLetters } from '../../db/dead-letters.ts'
 import { forgetIdempotencyKeys } from '../../db/idempotency-keys.ts'
 import { forgetTokenUses } from '../../db/token-uses.ts'
@@ -6,8 +7,10 @@ import { type Chore, rowsPerSweep } from './chore.ts'
 
 const dayMs = 24 * 3600 * 1000
 const deadLetterDays = 30
+/** Many more than one sweep's other rows: a manager's loop can revoke thousands in a minute, and each is one small row. */
+const keysPerSweep = 5000
 
-/** Forgets deleted files past their history, answers that can no longer be asked for again, the uses of ended tokens, and old dead letters. */
+/** Forgets deleted files past their history, answers that can no longer be asked for again, the uses of ended tokens, revoked keys, and old dead letters. */
 export const forgetHistory: Chore = async ({ db, now }, { dryRun }) => {
   const ids = await findForgettableFiles(db, now(), rowsPerSweep)
   if (dryRun) return ids.length
@@ -15,6 +18,7 @@ export const forgetHistory: Chore = async ({ db, now }, { dryRun }) => {
   await forgetIdempotencyKeys(db, now() - dayMs)
   // A request that a token began may claim and commit for 12 hours after it has ended, and no longer.
   await forgetTokenUses(db, now() - dayMs)
+  await forgetRevokedKeys(db, now() - dayMs, keysPerSweep)
   await forgetDeadLetters(db, now() - deadLetterDays * dayMs)
   return ids.length
 }
