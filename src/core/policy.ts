@@ -5,12 +5,12 @@ import { maxStorableBytes } from './part-size.ts'
 
 const mebibyte = 1024 * 1024
 
-/** A media type, or a group of them such as `image/*`. */
+/** A media type, or a group of them such as `image/*`; each half has 127 characters at most (RFC 6838 §4.2). */
 export const typePattern = z
   .string()
   .toLowerCase()
   .regex(
-    /^(\*\/\*|[a-z0-9][a-z0-9!#$&^_.+-]*\/(\*|[a-z0-9][a-z0-9!#$&^_.+-]*))$/,
+    /^(\*\/\*|[a-z0-9][a-z0-9!#$&^_.+-]{0,126}\/(\*|[a-z0-9][a-z0-9!#$&^_.+-]{0,126}))$/,
     'is no media type such as image/* or application/pdf',
   )
 

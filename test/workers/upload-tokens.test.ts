@@ -110,12 +110,31 @@ describe('making one', () => {
     ['half a use', { uses: 1.5 }],
     ['no types', { types: [] }],
     ['a type that is none', { types: ['image'] }],
+    ['a type of 128 characters', { types: [`${'x'.repeat(128)}/*`] }],
+    ['a subtype of 128 characters', { types: [`x/${'x'.repeat(128)}`] }],
     ['metadata that are no strings', { metadata: { a: 1 } }],
     ['metadata of more than 2 KB', { metadata: { a: 'x'.repeat(2100) } }],
     ['something that it does not know', { maxBytes: 1 }],
     ['an array', []],
   ])('is refused with %s', async (_name, limits) => {
     expectProblem(await askForToken(await closed(), limits), 400, 'request-invalid')
+  })
+
+  test('is refused where the token would be longer than any that is taken, and every other is taken', async () => {
+    const domain = await closed()
+    const long = (count: number) =>
+      Array.from({ length: count }, (_, number) => `${'x'.repeat(127)}/${String(number).padStart(127, 'x')}`)
+    const problem = expectProblem(await askForToken(domain, { types: long(50) }), 400, 'request-invalid')
+    expect(problem).toMatchObject({ limit: 8192, size: expect.any(Number) })
+    const made = []
+    for (let count = 15; count < 30; count++) {
+      const answer = await askForToken(domain, { types: ['text/plain', ...long(count)] })
+      if (answer.status !== 201) continue
+      made.push(answer.json.token.length)
+      expectStatus(await put(domain, answer.json.token), 202)
+    }
+    expect(Math.max(...made)).toBeGreaterThan(7800)
+    expect(made.length).toBeLessThan(15)
   })
 
   test('is refused with a body that is no JSON, none, or too large', async () => {

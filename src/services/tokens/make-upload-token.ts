@@ -9,7 +9,8 @@ import { type SigningSecrets, signTokenOrRefuse } from './signed-token.ts'
 
 /**
  * Makes a token by which a client without a key may upload to a domain. It ends after `expiresInSeconds`, with the key
- * that made it, and when that key is revoked. Throws `request-invalid` for types that the policy does not allow.
+ * that made it, and when that key is revoked. Throws `request-invalid` for types that the policy does not allow, and
+ * as `signTokenOrRefuse` does.
  * `expiresAt` is milliseconds since 1970.
  */
 export async function makeUploadToken(

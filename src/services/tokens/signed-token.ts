@@ -10,7 +10,7 @@ export interface SigningSecrets {
 }
 
 const algorithm = 'HS256'
-/** Larger than any token that is made here: nothing longer is decoded. */
+/** In characters, with the prefix: nothing longer is decoded, so nothing longer is given out. */
 const maxTokenLength = 8192
 /** A 256-bit signature in base64url has one last character in sixteen: so one token has one spelling. */
 const shape = /^[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]$/
@@ -25,13 +25,25 @@ export async function signToken({ current }: SigningSecrets, claims: TokenClaims
   return current === undefined ? null : tokenPrefix + (await sign(claims, current, algorithm))
 }
 
-/** The same where a token was asked for. Throws `misconfigured` when there is no secret. */
+/**
+ * The same where a token was asked for. Throws `misconfigured` when there is no secret, and `request-invalid` for so many
+ * claims that the token would not be taken back.
+ */
 export async function signTokenOrRefuse(secrets: SigningSecrets, claims: TokenClaims): Promise<string> {
   const token = await signToken(secrets, claims)
-  if (token !== null) return token
+  if (token !== null) return requireShort(token)
   throw new Refusal(
     'misconfigured',
     'This deployment makes no tokens and no links: its operator has set no SIGNING_SECRET.',
+  )
+}
+
+function requireShort(token: string): string {
+  if (token.length <= maxTokenLength) return token
+  throw new Refusal(
+    'request-invalid',
+    `The token would have ${token.length} characters, and none of more than ${maxTokenLength} is taken. Put less into it.`,
+    { facts: { limit: maxTokenLength, size: token.length } },
   )
 }
 
