@@ -76,15 +76,23 @@ export async function unmarkDeleted(db: Database, domainId: string, deletedAfter
   const restored = await db
     .update(domainAccounts)
     .set({ deletedAt: null })
-    .where(
-      and(
-        eq(domainAccounts.domainId, domainId),
-        gt(domainAccounts.deletedAt, deletedAfter),
-        isNull(domainAccounts.purgeStartedAt),
-      ),
-    )
+    .where(and(eq(domainAccounts.domainId, domainId), isRestorable(deletedAfter)))
     .returning({ domainId: domainAccounts.domainId })
   return restored.length > 0
+}
+
+/** Deleted after this time, and nothing of it removed yet. */
+function isRestorable(deletedAfter: number) {
+  return and(gt(domainAccounts.deletedAt, deletedAfter), isNull(domainAccounts.purgeStartedAt))
+}
+
+/** The ids of the deleted domains that `unmarkDeleted` would open again. */
+export async function findRestorableDomains(db: Database, deletedAfter: number): Promise<string[]> {
+  const rows = await db
+    .select({ domainId: domainAccounts.domainId })
+    .from(domainAccounts)
+    .where(isRestorable(deletedAfter))
+  return rows.map((row) => row.domainId)
 }
 
 /** The ids of all domains that are deleted and still have their account. */

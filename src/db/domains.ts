@@ -36,7 +36,7 @@ export async function findDomainByHostname(control: Database, hostname: string):
 }
 
 export interface DomainFilter {
-  /** The deleted ones, as their accounts say. */
+  /** The deleted ones that are meant, as their accounts say. */
   deletedIds: readonly string[]
   /** Whether these are wanted, or all others. */
   areDeleted: boolean

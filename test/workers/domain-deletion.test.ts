@@ -210,6 +210,22 @@ describe('restoring', () => {
     expectProblem(await restore({ ...domain, slug: 'no-such' }), 404, 'domain-not-found')
   })
 
+  test('is offered by the list of deleted domains as long as it is possible, and not once removal has begun', async () => {
+    const domain = await makeDomain()
+    await close(domain)
+    const isListed = async (query: string, afterMs: number) => {
+      const send = appWith({ deps: () => ({ now: () => Date.now() + afterMs }) })
+      const answer = await call('GET', `${apex}/v1/domains?limit=100${query}`, { ...asAdmin, send })
+      expectStatus(answer, 200)
+      return answer.json.domains.some(({ slug }: { slug: string }) => slug === domain.slug)
+    }
+    expect(await isListed('&deleted=true', graceMs - 60_000)).toBe(true)
+    expect(await isListed('&deleted=true', graceMs + 60_000)).toBe(false)
+    await execute('UPDATE domain_accounts SET purge_started_at = 1 WHERE domain_id = ?', domain.id)
+    expect(await isListed('&deleted=true', 0)).toBe(false)
+    expect(await isListed('', 0)).toBe(false)
+  })
+
   test('has its time set by the operator', async () => {
     const domain = await makeDomain()
     await close(domain)

@@ -1,8 +1,10 @@
 import { Refusal } from '../../core/errors.ts'
 import { isSlug } from '../../core/host.ts'
-import { findAccountRecords, findDeletedDomains } from '../../db/account-changes.ts'
+import type { Clock } from '../../core/ports.ts'
+import { findAccountRecords, findDeletedDomains, findRestorableDomains } from '../../db/account-changes.ts'
 import { listDomainNames } from '../../db/domains.ts'
 import { findHostnames } from '../../db/hostnames.ts'
+import type { Place } from '../place.ts'
 import type { DescribedDomain, FindParts } from './find-domain.ts'
 
 export interface DomainPage {
@@ -16,11 +18,13 @@ export interface DomainPage {
  * Throws `request-invalid` for a cursor that no page has given out.
  */
 export async function listDomains(
-  { control, places }: FindParts,
+  { control, places, now, domainGraceMs }: FindParts & { now: Clock; domainGraceMs: number },
   { areDeleted, limit, cursor }: { areDeleted: boolean; limit: number; cursor?: string | undefined },
 ): Promise<DomainPage> {
   const afterSlug = cursor === undefined ? '' : decode(cursor)
-  const deletedIds = (await Promise.all(places.map(({ db }) => findDeletedDomains(db)))).flat()
+  const deletedAfter = now() - domainGraceMs
+  const findDeleted = ({ db }: Place) => (areDeleted ? findRestorableDomains(db, deletedAfter) : findDeletedDomains(db))
+  const deletedIds = (await Promise.all(places.map(findDeleted))).flat()
   // One more than asked for tells whether there is a next page.
   const found = await listDomainNames(control, { deletedIds, areDeleted, afterSlug }, limit + 1)
   const names = found.slice(0, limit)
