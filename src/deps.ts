@@ -1,6 +1,5 @@
 import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
-import { Misconfigured } from './core/errors.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
 import type { StepName } from './core/policy.ts'
 import type { Clock, JobQueue, Log, RateLimiter, TxtLookup } from './core/ports.ts'
@@ -20,7 +19,7 @@ import { coalesce } from './queue/coalesce.ts'
 import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
 import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
-import { findPlace, type Place, placeIn } from './services/place.ts'
+import { findPlace, type Place, placeFor } from './services/place.ts'
 import { noteDeadJob, runJob } from './services/run-job.ts'
 import type { SigningSecrets } from './services/tokens/signed-token.ts'
 import { ObjectStorage } from './storage/object-storage.ts'
@@ -103,12 +102,7 @@ const shared = new WeakMap<Env, Adapters>()
 function buildAdapters(env: Env): Adapters {
   const control = openDatabase(env.DB)
   const places = buildPlaces(env, control)
-  const placeFor = ({ jurisdiction }: Located) => {
-    const place = placeIn(places, jurisdiction)
-    if (!place) throw new Misconfigured(`there is a domain in "${jurisdiction}", and no bindings for it`)
-    return place
-  }
-  const databaseFor = (domain: Located) => placeFor(domain).db
+  const databaseFor = (domain: Located) => placeFor(places, domain).db
   const now = () => Date.now() + env.CLOCK_OFFSET_SECONDS * 1000
   const baseDomain = env.BASE_DOMAIN
   const placeCache = new TimedCache<Place>(placeCacheMs)
@@ -116,7 +110,7 @@ function buildAdapters(env: Env): Adapters {
     env,
     control,
     databaseFor,
-    storageFor: (domain: Located) => placeFor(domain).storage,
+    storageFor: (domain: Located) => placeFor(places, domain).storage,
     places,
     placeOf: (domainId: string) => findPlace({ control, places, cache: placeCache, now }, domainId),
     callbacks: buildCallbacks(env),

@@ -1,3 +1,4 @@
+import { Misconfigured } from '../core/errors.ts'
 import type { Jurisdiction, Located } from '../core/jurisdiction.ts'
 import type { Clock } from '../core/ports.ts'
 import type { TimedCache } from '../core/timed-cache.ts'
@@ -24,18 +25,24 @@ export function placeIn(places: readonly Place[], jurisdiction: Jurisdiction | n
   return places.find((place) => place.jurisdiction === jurisdiction)
 }
 
+/** The place of a domain that there is. Throws `Misconfigured` where its jurisdiction has lost its bindings. */
+export function placeFor(places: readonly Place[], { jurisdiction }: Located): Place {
+  const place = placeIn(places, jurisdiction)
+  if (!place) throw new Misconfigured(`there is a domain in "${jurisdiction}", and no bindings for it`)
+  return place
+}
+
 /**
  * Where the domain with this id has its data, for who knows no more of it than a job or a key tells. Null: there is no
- * such domain. Where all domains live in one place nobody has to be asked, and an id that nobody has finds nothing there.
+ * such domain. Throws `Misconfigured` as `placeFor` does; so the register is asked even where there is one place alone,
+ * which may be all that is left of two.
  */
 export async function findPlace({ control, places, cache, now }: PlaceParts, domainId: string): Promise<Place | null> {
-  const [only, another] = places
-  if (only && !another) return only
   const cached = cache.get(domainId, now())
   if (cached) return cached
   const domain = await findDomainById(control, domainId)
-  const place = domain && placeIn(places, domain.jurisdiction)
-  if (!place) return null
+  if (!domain) return null
+  const place = placeFor(places, domain)
   cache.set(domainId, place, now())
   return place
 }

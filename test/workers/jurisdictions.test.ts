@@ -190,6 +190,34 @@ describe('a domain of a jurisdiction', () => {
     expectProblem(await create('atlantis'), 400, 'request-invalid')
   })
 
+  test('is 500 misconfigured for whoever comes to it when its bindings are gone, and runs no job', async () => {
+    const domain = await makeIn('eu')
+    queue.take()
+    expectStatus(await putFile(domain.origin, 'a', 'abc', { key: domain.key, send }), 202)
+    const [job] = queue.take()
+    // With another jurisdiction bound, and with none.
+    for (const left of [{ DB_FEDRAMP: TEST_DB_EU, BUCKET_FEDRAMP: TEST_BUCKET_EU }, {}]) {
+      const without = appWith({ env: left })
+      const { slug, origin, key } = domain
+      for (const answer of [
+        await call('GET', `${apex}/v1/uploads`, { key, send: without }),
+        await call('GET', `${origin}/v1/uploads`, { key, send: without }),
+        await call('GET', `${origin}/v1/uploads`, { key: adminToken, send: without }),
+        await administer('GET', `domains/${slug}`, undefined, { key, send: without }),
+        await administer('GET', `domains/${slug}`, undefined, { send: without }),
+        await administer('PATCH', `domains/${slug}`, { suspended: true }, { send: without }),
+        await administer('GET', `domains/${slug}/usage`, undefined, { send: without }),
+        await administer('DELETE', `domains/${slug}`, undefined, { send: without }),
+      ]) {
+        expectProblem(answer, 500, 'misconfigured')
+      }
+      await expect(runJob(depsWith({ env: left, deps: () => ({ log: () => {} }) }), job)).rejects.toThrow('no bindings')
+      expectStatus(await administer('GET', 'domains', undefined, { send: without }), 200)
+      expectProblem(await administer('GET', 'domains/no-such', undefined, { send: without }), 404, 'domain-not-found')
+    }
+    await work([job!])
+  })
+
   test('one binding without the other is a mistake', async () => {
     for (const one of [{ DB_EU: TEST_DB_EU }, { BUCKET_EU: TEST_BUCKET_EU }]) {
       expect(() => depsWith({ env: one })).toThrow(/DB_EU and BUCKET_EU/)

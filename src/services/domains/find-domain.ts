@@ -3,7 +3,7 @@ import { type AccountRecord, findAccountRecords } from '../../db/account-changes
 import type { Database } from '../../db/database.ts'
 import { type DomainName, findDomainBySlug } from '../../db/domains.ts'
 import { findHostnames, type Hostname } from '../../db/hostnames.ts'
-import { type Place, placeIn } from '../place.ts'
+import { type Place, placeFor } from '../place.ts'
 
 /** A domain as its administration sees it: from the database, and never from a cache. */
 export interface DomainRecord {
@@ -17,12 +17,13 @@ export interface FindParts {
   places: readonly Place[]
 }
 
-/** The domain with this slug, be it deleted or not. Throws `domain-not-found`. */
+/** The domain with this slug, be it deleted or not. Throws `domain-not-found`, and `Misconfigured` as `placeFor` does. */
 export async function findDomainRecord({ control, places }: FindParts, slug: string): Promise<DomainRecord> {
   const name = await findDomainBySlug(control, slug)
-  const place = name && placeIn(places, name.jurisdiction)
-  const [account] = place ? await findAccountRecords(place.db, [name.id]) : []
-  if (!name || !place || !account) throw domainNotFound(slug)
+  if (!name) throw domainNotFound(slug)
+  const place = placeFor(places, name)
+  const [account] = await findAccountRecords(place.db, [name.id])
+  if (!account) throw domainNotFound(slug)
   return { name, account, place }
 }
 
