@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { AppContext } from '../context.ts'
 import { isSlug, proofRecord } from '../core/host.ts'
 import { jurisdictions } from '../core/jurisdiction.ts'
-import { policySchema } from '../core/policy.ts'
+import { policyChangeSchema, policySchema } from '../core/policy.ts'
 import type { DescribedDomain } from '../services/domains/find-domain.ts'
 import { isoTime } from './serialise-upload.ts'
 
@@ -45,6 +45,7 @@ export const domainSchema = z
       .describe('Where its data stays; null is the deployment’s own place.'),
     policy: policySchema.describe('The policy in force.'),
     administratorPolicy: policySchema.describe('What the administrator allows: the manager’s may be narrower.'),
+    managerPolicy: policyChangeSchema.describe('The fields that the manager has set, and no others.'),
     suspendedAt: time.nullable().describe('Since when it takes no uploads.'),
     deletedAt: time.nullable().describe('Since when it is closed.'),
     createdAt: time,
@@ -68,6 +69,7 @@ export function serialiseDomain({ name, account, hostnames }: DescribedDomain) {
     jurisdiction: name.jurisdiction,
     policy: account.policy,
     administratorPolicy: account.administratorPolicy,
+    managerPolicy: account.managerPolicy,
     suspendedAt: orNull(account.suspendedAt),
     deletedAt: orNull(account.deletedAt),
     createdAt: isoTime(name.createdAt),

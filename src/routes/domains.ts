@@ -92,6 +92,12 @@ const change = createRoute({
         'application/json': {
           schema: z.strictObject({
             policy: policyChangeSchema.optional(),
+            managerPolicy: z
+              .null()
+              .optional()
+              .describe(
+                'Drops every field that the manager has set; a manager’s `policy` beside it is then all he has.',
+              ),
             suspended: z.boolean().optional().describe('Whether it takes no uploads; for the administrator alone.'),
           }),
         },

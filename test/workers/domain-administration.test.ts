@@ -163,6 +163,35 @@ describe('a policy of two layers', () => {
     )
   })
 
+  test('shows what the manager has set, and either of them can drop it', async () => {
+    const domain = await makeDomain({ maxFileBytes: 1000 })
+    const { key } = await makeKey(domain, ['manage'])
+    const drop = (as: string, policy?: object) =>
+      administer(domain, 'PATCH', '', { managerPolicy: null, policy }, { key: as })
+    expect((await administer(domain, 'GET')).json.managerPolicy).toEqual({})
+    for (const as of [key, adminToken]) {
+      const own = { maxFileBytes: 100, allowedTypes: ['text/*'] }
+      expect((await change(domain, own, key)).json.managerPolicy).toEqual(own)
+      expect((await administer(domain, 'GET')).json.managerPolicy).toEqual(own)
+      const dropped = await drop(as)
+      expectStatus(dropped, 200)
+      expect(dropped.json.managerPolicy).toEqual({})
+      expect(dropped.json.policy).toEqual(dropped.json.administratorPolicy)
+    }
+    await change(domain, { maxFileBytes: 100 }, key)
+    expect((await drop(key, { retentionDays: 3 })).json).toMatchObject({
+      policy: { maxFileBytes: 1000, retentionDays: 3 },
+      managerPolicy: { retentionDays: 3 },
+    })
+    expect((await drop(adminToken, { maxFileBytes: 500 })).json).toMatchObject({
+      policy: { maxFileBytes: 500, retentionDays: null },
+      administratorPolicy: { maxFileBytes: 500 },
+      managerPolicy: {},
+    })
+    const other = await administer(domain, 'PATCH', '', { managerPolicy: { maxFileBytes: 1 } })
+    expectProblem(other, 400, 'request-invalid')
+  })
+
   test('holds for uploads, in this isolate at once', async () => {
     const domain = await makeDomain({ maxFileBytes: 1000 })
     const { key } = await makeKey(domain, ['manage'])

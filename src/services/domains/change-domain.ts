@@ -11,6 +11,8 @@ export type ChangeFrom = 'administrator' | 'manager'
 
 export interface DomainChange {
   policy?: PolicyChange | undefined
+  /** Null drops what the manager has set so far. */
+  managerPolicy?: null | undefined
   suspended?: boolean | undefined
 }
 
@@ -33,10 +35,11 @@ export async function changeDomain(
   }
   for (let tried = 0; tried < maxTries; tried++) {
     const record = await findOpenDomain(parts, slug)
+    const before = change.managerPolicy === null ? { ...record.account, managerPolicy: {} } : record.account
     const account = await changeAccount(record.place.db, record.account, {
       ...(from === 'administrator'
-        ? changedByAdministrator(record.account, change.policy ?? {})
-        : changedByManager(record.account, change.policy ?? {})),
+        ? changedByAdministrator(before, change.policy ?? {})
+        : changedByManager(before, change.policy ?? {})),
       suspendedAt: suspension(record.account, change.suspended, parts.now()),
     })
     if (!account) continue
