@@ -40,7 +40,7 @@ const uploadToken = createRoute({
         },
       },
     },
-    ...problemResponses(400, 401, 403, 404, 409, 413, 415, 500, 503),
+    ...problemResponses(400, 401, 403, 404, 409, 413, 415, 429, 500, 503),
   },
 })
 
@@ -84,7 +84,7 @@ const link = createRoute({
         },
       },
     },
-    ...problemResponses(400, 401, 403, 404, 409, 410, 413, 415, 500, 503),
+    ...problemResponses(400, 401, 403, 404, 409, 410, 413, 415, 429, 500, 503),
   },
 })
 

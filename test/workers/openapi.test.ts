@@ -106,6 +106,14 @@ describe('the document', () => {
     }
   })
 
+  test('says 429 of whatever a domain’s rates count', () => {
+    const counted = operationsOf(document).filter(({ path }) => /^\/v1\/upload/.test(path))
+    expect(counted.length).toBeGreaterThan(8)
+    for (const { method, path, operation } of counted) {
+      expect(operation.responses, `${method} ${path}`).toHaveProperty('429')
+    }
+  })
+
   test('has schemas of JSON Schema 2020-12, whose references all lead somewhere', () => {
     expect(() => withoutReferences(document, document)).not.toThrow()
     const text = JSON.stringify(document)
