@@ -67,9 +67,12 @@ function openSession(surroundings: Surroundings, options: SharedOptions): Sessio
   return { client, out, stdin }
 }
 
-/** The domain that a command of administration is for. Throws `WrongUse` where none is named. */
+/** The slug of the domain that a command of administration is for. Throws `WrongUse` where none, or a hostname, is named. */
 export function requireDomain({ client }: Session): string {
   const { domain } = client.settings
+  if (domain?.includes('.')) {
+    throw new WrongUse(`"${domain}" is a hostname, and this command wants the domain's slug: --domain SLUG.`)
+  }
   if (domain !== undefined) return domain
   throw new WrongUse('Which domain? Name it by --domain SLUG or STEVEDORE_DOMAIN.')
 }

@@ -174,6 +174,20 @@ describe('usage', () => {
   })
 })
 
+describe('a hostname in STEVEDORE_DOMAIN', () => {
+  it.each([
+    [['usage']],
+    [['keys', 'list']],
+    [['keys', 'create', '--scopes', 'read']],
+    [['hostnames', 'add', 'more.example']],
+  ])('is no slug to %j, which says so and asks nobody', async (args) => {
+    const refused = await withKey(adminToken, args, { env: { STEVEDORE_DOMAIN: 'files.acme.example' } })
+    expectExit(refused, 2)
+    expect(refused.stderr).toContain('"files.acme.example" is a hostname')
+    expect(refused.stderr).toContain('--domain SLUG')
+  })
+})
+
 describe('tokens and links', () => {
   it('let a client without a key upload what they allow, and follow it', async () => {
     await makeDomain('tokens')
