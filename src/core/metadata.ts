@@ -1,8 +1,6 @@
 import { z } from 'zod'
 import { Refusal } from './errors.ts'
-import type { MetadataRule } from './policy.ts'
-
-const maxMetadataBytes = 2048
+import { type MetadataRule, maxMetadataBytes } from './policy.ts'
 
 /** A client's own notes on a file: a JSON object of strings, at most 2 KB as JSON. */
 export const metadataSchema = z

@@ -1,4 +1,4 @@
-import { type DomainPolicy, type MetadataRule, matchesType, type PolicyChange } from './policy.ts'
+import { type DomainPolicy, type MetadataRule, matchesType, maxMetadataBytes, type PolicyChange } from './policy.ts'
 
 /**
  * How two layers of a policy come together, for each field: `narrow` gives the narrower of two values, `isWider` says
@@ -190,7 +190,10 @@ function bothRules(administrator: MetadataRule, manager: MetadataRule): Metadata
   }
 }
 
-/** A member that was left at its default claims nothing, and so is no wider than anything. */
+/**
+ * A member that was left at its default claims nothing, and so is no wider than anything. That of `maxLength` is as much
+ * as metadata can have.
+ */
 function isWiderMetadata(administrator: MetadataRules, manager: MetadataRules): boolean {
   return Object.keys(manager).some((key) => {
     const [outer, own] = [ruleOf(administrator, key), ruleOf(manager, key)]
@@ -198,14 +201,11 @@ function isWiderMetadata(administrator: MetadataRules, manager: MetadataRules): 
     return (
       (outer.required && !own.required) ||
       !haveOneFormat(outer, own) ||
-      (own.maxLength > outer.maxLength && own.maxLength < unlimitedLength) ||
+      (own.maxLength > outer.maxLength && own.maxLength < maxMetadataBytes) ||
       (outer.values !== null && (own.values?.some((value) => !outer.values?.includes(value)) ?? false))
     )
   })
 }
-
-/** The default of `maxLength`: as many characters as metadata can have. */
-const unlimitedLength = 2048
 
 function haveOneFormat(one: MetadataRule, other: MetadataRule): boolean {
   return one.format === 'text' || other.format === 'text' || one.format === other.format

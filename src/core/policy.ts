@@ -5,6 +5,12 @@ import { maxStorableBytes } from './part-size.ts'
 
 const mebibyte = 1024 * 1024
 
+/** The most files in one request that any policy or token may allow. */
+export const mostFilesPerRequest = 1000
+
+/** The most bytes that a file's metadata may have, as JSON: so none of its values has more characters. */
+export const maxMetadataBytes = 2048
+
 /** A media type, or a group of them such as `image/*`; each half has 127 characters at most (RFC 6838 §4.2). */
 export const typePattern = z
   .string()
@@ -33,7 +39,12 @@ export const metadataRuleSchema = z.strictObject({
     .enum(['text', 'integer', 'date', 'uuid', 'email'])
     .default('text')
     .describe('What its value is: a date is written YYYY-MM-DD.'),
-  maxLength: z.int().min(1).max(2048).default(2048).describe('The most characters of its value.'),
+  maxLength: z
+    .int()
+    .min(1)
+    .max(maxMetadataBytes)
+    .default(maxMetadataBytes)
+    .describe('The most characters of its value.'),
   values: z
     .array(z.string().max(200))
     .min(1)
@@ -62,7 +73,7 @@ export const policySchema = z.strictObject({
     .max(maxStorableBytes)
     .default(2048 * mebibyte)
     .describe('The largest request body, in bytes, all its files together.'),
-  maxFilesPerRequest: z.int().min(1).max(1000).default(100).describe('The most files in one request.'),
+  maxFilesPerRequest: z.int().min(1).max(mostFilesPerRequest).default(100).describe('The most files in one request.'),
   allowedTypes: z
     .array(typePattern)
     .max(200)

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Domain } from './domain.ts'
 import { type Metadata, metadataSchema } from './metadata.ts'
-import { typePattern } from './policy.ts'
+import { mostFilesPerRequest, typePattern } from './policy.ts'
 
 /** What an upload token may be bound to, beside its domain and its time. What is left out is the policy's affair. */
 export const uploadLimitsSchema = z.strictObject({
@@ -12,7 +12,7 @@ export const uploadLimitsSchema = z.strictObject({
     .max(50)
     .optional()
     .describe('Media types that it may bring, such as `image/*`: a narrowing of the policy’s `allowedTypes`.'),
-  maxFiles: z.int().min(1).max(1000).optional().describe('The most files in one request.'),
+  maxFiles: z.int().min(1).max(mostFilesPerRequest).optional().describe('The most files in one request.'),
   metadata: metadataSchema
     .optional()
     .describe('Goes to every file. A client that sends another value for one of these keys is refused.'),

@@ -1,5 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from '../context.ts'
+import { maxHostnames } from '../core/host.ts'
 import { jurisdictions } from '../core/jurisdiction.ts'
 import { policyChangeSchema, policySchema } from '../core/policy.ts'
 import { administrator, manager } from '../middleware/credential.ts'
@@ -27,7 +28,7 @@ const create = createRoute({
         'application/json': {
           schema: z.strictObject({
             slug: slugSchema.describe('Its name: a DNS label, served at `<slug>.<BASE_DOMAIN>`.'),
-            hostnames: z.array(z.string().max(260)).max(50).default([]).describe('Hostnames of its own.'),
+            hostnames: z.array(z.string().max(260)).max(maxHostnames).default([]).describe('Hostnames of its own.'),
             policy: policySchema.prefault({}),
             jurisdiction: z
               .enum(jurisdictions)

@@ -4,6 +4,7 @@ import type { Domain } from '../../core/domain.ts'
 import { Refusal } from '../../core/errors.ts'
 import { essenceOf } from '../../core/media-type.ts'
 import { type Metadata, parseMetadata, requireMetadata, withFixedMetadata } from '../../core/metadata.ts'
+import { mostFilesPerRequest } from '../../core/policy.ts'
 import { fixedMetadata, narrowDomain, type UploadToken } from '../../core/upload-token.ts'
 import type { RequestBody } from '../../ingest/request-body.ts'
 import { boundaryOf } from '../../multipart/boundary.ts'
@@ -17,8 +18,6 @@ const mostLeadingBytes = 16 * 1024
 const mostFieldBytes = 16 * 1024
 /** The same with everything around the fields, and what the parser may have read ahead. */
 const mostBytesUnnamed = 256 * 1024
-/** The most files that any policy allows, and as many parts again for fields. */
-const mostFiles = 1000
 
 /** A `multipart/form-data` request as the edge of the Worker understood it. */
 export interface MultipartUpload {
@@ -66,8 +65,9 @@ class MultipartReception {
     else body.holdTo(mostBytesUnnamed, () => domainRequired(`The beginning of the form names no domain.`))
     // How many files and bytes there may be is the policy's business, and it is known later than the limits of the form.
     const reader = new MultipartReader(body, boundary, {
-      parts: 2 * mostFiles,
-      files: mostFiles + 1,
+      // As many parts again for fields.
+      parts: 2 * mostFilesPerRequest,
+      files: mostFilesPerRequest + 1,
       fieldBytes: mostFieldBytes,
       totalBytes: Number.MAX_SAFE_INTEGER,
     })
