@@ -296,6 +296,12 @@ describe('an answer is what the document says', () => {
         ),
     ],
     [
+      'get',
+      '/v1/domains/{slug}/usage',
+      200,
+      () => call('GET', `http://localhost/v1/domains/${domain.slug}/usage`, asAdmin),
+    ],
+    [
       'post',
       '/v1/admin/reconcile',
       200,
