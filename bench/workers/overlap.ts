@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { partBytesFor } from '../../src/core/part-size.ts'
+import { minPartBytes } from '../../src/core/part-size.ts'
 import { policySchema } from '../../src/core/policy.ts'
 import { BufferPool } from '../../src/ingest/buffer-pool.ts'
 import { storeFile } from '../../src/ingest/store-file.ts'
@@ -18,19 +18,25 @@ const pool = new BufferPool()
 const policy = policySchema.parse({})
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Stands for a client that sends one part in `delayMs`: each fill brings a piece of a part, after its time. */
+/**
+ * Stands for a client that sends one part in `delayMs`: each fill brings a piece of a part, when it is due. Due is counted
+ * from when the part was begun: where each piece waited for its own time after the last, a busy process would make the
+ * client slower than it is said to be.
+ */
 class PacedSource implements ByteSource {
   #leftBytes: number
-  readonly #pieceBytes: number
+  #partBegan = 0
+  readonly #partBytes: number
 
   constructor(bytes: number, partBytes: number) {
     this.#leftBytes = bytes
-    this.#pieceBytes = Math.ceil(partBytes / pieces)
+    this.#partBytes = partBytes
   }
 
   async fill(buffer: ArrayBuffer, offset: number): Promise<Filled> {
-    const count = Math.min(this.#leftBytes, this.#pieceBytes, buffer.byteLength - offset)
-    await sleep((delayMs / pieces) * (count / this.#pieceBytes))
+    if (offset === 0) this.#partBegan = Date.now()
+    const count = Math.min(this.#leftBytes, Math.ceil(this.#partBytes / pieces), buffer.byteLength - offset)
+    await sleep(this.#partBegan + delayMs * ((offset + count) / this.#partBytes) - Date.now())
     this.#leftBytes -= count
     return { buffer, end: offset + count, done: this.#leftBytes === 0 }
   }
@@ -75,18 +81,20 @@ async function storeInTurns(source: ByteSource, bucket: R2Bucket, key: string, p
   return size
 }
 
-/** `/overlapped` and `/in-turns` each store `?bytes=` from a source inside the process. */
+/**
+ * `/overlapped` and `/in-turns` each store `?bytes=` from a source inside the process, in the 5 MiB parts of a body whose
+ * length nobody knows: larger ones keep R2's simulator busy for longer than all that could overlap.
+ */
 export default {
   async fetch(request, { BUCKET }) {
     const { pathname, searchParams } = new URL(request.url)
     const [key, bytes, bucket] = [crypto.randomUUID(), Number(searchParams.get('bytes')), distant(BUCKET)]
-    const partBytes = partBytesFor(bytes, pool.freeBytes)
-    const source = new PacedSource(bytes, partBytes)
-    if (pathname === '/in-turns') return Response.json({ size: await storeInTurns(source, bucket, key, partBytes) })
+    const source = new PacedSource(bytes, minPartBytes)
+    if (pathname === '/in-turns') return Response.json({ size: await storeInTurns(source, bucket, key, minPartBytes) })
     const expected = { filename: 'bench.bin', declaredType: null, digests: new Map(), policy }
     const claim = { async open() {}, async abandon() {} }
     const parts = { storage: new ObjectStorage(bucket), pool, claim }
-    const { size } = await storeFile(source, { ...expected, key, atMostBytes: bytes }, parts)
+    const { size } = await storeFile(source, { ...expected, key, atMostBytes: null }, parts)
     return Response.json({ size })
   },
 } satisfies ExportedHandler<Bindings>

@@ -13,11 +13,11 @@ const largeFileBytes = 64 * mebibyte
 
 /**
  * The part size for an upload, fixed at its start because R2 refuses parts of unequal size: as much as makes
- * `expectedBytes` fit into 10,000 parts, and for a large file more, as long as three parts leave half of `freeBytes` to
+ * `expectedBytes` fit into 10,000 parts, and for a large file more, as long as three parts leave a quarter of `freeBytes` to
  * others. In steps of 1 MiB, from 5 to 16.
  */
 export function partBytesFor(expectedBytes: number, freeBytes: number): number {
   const needed = Math.ceil(expectedBytes / maxParts / mebibyte) * mebibyte
-  const affordable = expectedBytes >= largeFileBytes ? Math.floor(freeBytes / 6 / mebibyte) * mebibyte : 0
+  const affordable = expectedBytes >= largeFileBytes ? Math.floor(freeBytes / 4 / mebibyte) * mebibyte : 0
   return Math.min(Math.max(needed, affordable, minPartBytes), maxPartBytes)
 }
