@@ -27,7 +27,7 @@ interface Ticket {
 
 /**
  * The part buffers of one isolate: a fixed number of bytes, lent to requests and taken back. A request that finds the
- * pool empty waits its turn, at most 10 s, and is then refused as `busy`. What a request that was ended from outside
+ * pool empty waits its turn, at most 10 s, and is then refused as `busy`; who has memory for a large file passes it on after each part while others wait. What a request that was ended from outside
  * could not give back returns when its loan is collected as garbage.
  */
 export class BufferPool {
@@ -77,8 +77,20 @@ export class BufferPool {
     return grown
   }
 
+  /**
+   * Lets those go first who wait for memory: gives up what is on loan, its content with it, and waits for its turn like
+   * them. However long that takes: an upload that is under way is not refused for one that comes later.
+   */
+  async takeTurn(buffer: PooledBuffer): Promise<void> {
+    this.takeBack(buffer)
+    await this.#reserve(buffer.size, Number.POSITIVE_INFINITY)
+    buffer.memory = this.#memoryOf(buffer.size)
+    this.#lost.register(buffer, buffer.size, buffer)
+  }
+
+  /** Ends a loan. Once it has ended, nothing happens. */
   takeBack(buffer: PooledBuffer): void {
-    this.#lost.unregister(buffer)
+    if (!this.#lost.unregister(buffer)) return
     this.#freeBytes += buffer.size
     // Memory that a failed read has transferred away is gone: its ArrayBuffer is detached and has no bytes.
     if (buffer.memory.byteLength === buffer.size && buffer.size >= mebibyte) this.#idle.push(buffer.memory)
@@ -104,7 +116,7 @@ export class BufferPool {
   }
 
   /** First come, first served. Waiting is polled: on Workers a promise that belongs to one request can't be resolved from another. */
-  async #reserve(size: number): Promise<void> {
+  async #reserve(size: number, mostMs: number = longestWaitMs): Promise<void> {
     if (this.#hasRoomFor(size) && (size <= smallLoanBytes || this.#waiting.length === 0)) {
       this.#freeBytes -= size
       return
@@ -114,7 +126,7 @@ export class BufferPool {
     this.#waiting.push(ticket)
     try {
       while (!this.#isNext(ticket) || !this.#hasRoomFor(size)) {
-        if (Date.now() - startedAt >= longestWaitMs) throw busy()
+        if (Date.now() - startedAt >= mostMs) throw busy()
         await new Promise((resolve) => setTimeout(resolve, pollMs))
         ticket.polledAt = Date.now()
       }

@@ -12,8 +12,8 @@ interface PartInFlight {
 
 /**
  * Writes the parts of one object, some at once, and says which memory the next one may be read into. What it borrows
- * beside its first buffer it keeps only while nobody waits for memory: with that one alone reading and writing take
- * turns, to the same result.
+ * beside its first buffer it keeps only while nobody waits for memory; then it goes on with that one alone, and passes
+ * even that on after each part.
  */
 export class PartWriter {
   readonly #upload: MultipartWrite
@@ -49,6 +49,7 @@ export class PartWriter {
     if (this.#pool.isContended) {
       await this.finish()
       this.#giveBack()
+      await this.#pool.takeTurn(this.#first)
       return this.#first
     }
     const mayBorrow = !this.#inFlight[0]?.isWritten && this.#borrowed.length < mostBorrowed
