@@ -97,6 +97,7 @@ const put = (domain: TestDomain, send: Send, bytes: Uint8Array, body: ReadableSt
 
 describe('a buffer is not used again while R2 may still read it:', () => {
   test.each([
+    ['two are written while one is filled', 3],
     ['two take turns', 2],
     ['one serves alone', 1],
   ])('%s', async (_name, buffers) => {
@@ -107,6 +108,34 @@ describe('a buffer is not used again while R2 may still read it:', () => {
     const content = noise(2 * partBytes + pieceBytes)
     await expectStored(domain, content, put(domain, send, content, bodies.of(content).stream))
     expect(pool.freeBytes).toBe(poolOf(buffers).freeBytes)
+  })
+
+  test('the only one goes from upload to upload, a part at a time', async () => {
+    const domain = await makeDomain()
+    const bodies = new Bodies()
+    const pool = poolOf(1)
+    const written: string[] = []
+    const BUCKET = overriding(env.BUCKET, {
+      createMultipartUpload: async (key) => {
+        const upload = await env.BUCKET.createMultipartUpload(key)
+        return overriding(upload, {
+          uploadPart: (...args) => {
+            written.push(key)
+            return upload.uploadPart(...args)
+          },
+        })
+      },
+    })
+    const send = appWith({ env: { BUCKET }, deps: () => ({ queue: new HeldQueue(), pool }) })
+    const contents = [1, 2, 3].map((seed) => noise(4 * partBytes + pieceBytes, seed))
+    await Promise.all(
+      contents.map((content) => expectStored(domain, content, put(domain, send, content, bodies.of(content).stream))),
+    )
+    // Each has begun before any other had come to its end.
+    const firsts = [...new Set(written)].map((key) => written.indexOf(key))
+    const lasts = [...new Set(written)].map((key) => written.lastIndexOf(key))
+    expect(Math.max(...firsts)).toBeLessThan(Math.min(...lasts))
+    expect(pool.freeBytes).toBe(poolOf(1).freeBytes)
   })
 
   test('one is given up for an upload that waits', async () => {
