@@ -4,7 +4,7 @@ import { Refusal } from '../core/errors.ts'
 import { type ByteReader, byteReaderOf } from '../multipart/byte-source.ts'
 import { newHash } from './new-hash.ts'
 
-/** A body that brings less than this in this time is given up: it holds memory that others wait for. */
+/** A body that brings less than this in this time, while somebody reads it, is given up: it holds memory that others wait for. */
 const silenceMs = 60_000
 const leastBytes = 1024
 const lookMs = silenceMs / 4
@@ -27,6 +27,7 @@ export class RequestBody implements ByteReader {
   #readBytes = 0
   #ended: boolean
   #silent = false
+  #isAwaited = false
   /** How much had been read at each of the last looks, the oldest first. */
   #bytesAtLooks = [0]
   #refuseTooMany: (limit: number, value: number) => Refusal = tooLarge
@@ -119,6 +120,7 @@ export class RequestBody implements ByteReader {
   }
 
   async #readOn(reader: ByteReader, view: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }> {
+    this.#isAwaited = true
     try {
       return await reader.read(view)
     } catch (cause) {
@@ -126,11 +128,15 @@ export class RequestBody implements ByteReader {
       // Cancelling a stream rejects the read that waits for it.
       if (this.#silent) throw tooSlow()
       throw incomplete(cause)
+    } finally {
+      this.#isAwaited = false
     }
   }
 
   /** One timer a body that looks from time to time: one a read would cost more than the read. */
   #look(): void {
+    // Nobody has read on, since R2 is slow or others have their turn with the memory: the client is not to blame.
+    if (!this.#isAwaited) this.#bytesAtLooks = []
     const [before = 0] = this.#bytesAtLooks
     const isSilent = this.#bytesAtLooks.length * lookMs >= silenceMs && this.#readBytes - before < leastBytes
     if (isSilent) {

@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { domainOfApiKey, formatApiKey } from '../../src/core/api-key.ts'
 import { maxAttempts, publishIntervalSeconds, retryDelaySeconds } from '../../src/core/backoff.ts'
 import { parseRange } from '../../src/core/byte-range.ts'
@@ -721,5 +721,29 @@ describe('the length that a request declares', () => {
     expect(new RequestBody(null, undefined).declaredBytes).toBe(0)
     expect(() => new RequestBody(stream(), '11').limitTo(10)).toThrow('larger than the 10 bytes')
     new RequestBody(stream(), '10').limitTo(10)
+  })
+
+  test('is given up for the client’s silence, and not for that of whoever reads it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+    try {
+      let source: ReadableByteStreamController | undefined
+      const pending = new ReadableStream({
+        type: 'bytes',
+        start: (controller) => {
+          source = controller
+        },
+      })
+      const body = new RequestBody(pending, null)
+      source?.enqueue(Uint8Array.of(1))
+      expect((await body.read(new Uint8Array(8))).value).toEqual(Uint8Array.of(1))
+      await vi.advanceTimersByTimeAsync(200_000)
+      source?.enqueue(Uint8Array.of(2))
+      expect((await body.read(new Uint8Array(8))).value).toEqual(Uint8Array.of(2))
+      const waiting = expect(body.read(new Uint8Array(8))).rejects.toMatchObject({ code: 'body-timeout' })
+      await vi.advanceTimersByTimeAsync(80_000)
+      await waiting
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })
