@@ -4,7 +4,7 @@ import type { DeadLetter } from '../core/dead-letter.ts'
 import { administrator } from '../middleware/credential.ts'
 import { listDeadLetters, retryDeadLetter } from '../services/dead-letters.ts'
 import { reconcile } from '../services/reconcile/reconcile.ts'
-import { problemResponses } from './schemas.ts'
+import { json, problemResponses } from './schemas.ts'
 import { isoTime } from './serialise-upload.ts'
 
 const flag = z.enum(['true', 'false']).default('false')
@@ -24,25 +24,23 @@ const sweep = createRoute({
   responses: {
     200: {
       description: 'How many things of each kind were done, or would have been.',
-      content: {
-        'application/json': {
-          schema: z.object({
-            dryRun: z.boolean(),
-            reports: z.array(
-              z.object({
-                freedLeases: count,
-                published: count,
-                discardedClaims: count,
-                expired: count,
-                removedObjects: count,
-                removedOrphans: count,
-                forgotten: count,
-                purgedDomains: count,
-              }),
-            ),
-          }),
-        },
-      },
+      content: json(
+        z.object({
+          dryRun: z.boolean(),
+          reports: z.array(
+            z.object({
+              freedLeases: count,
+              published: count,
+              discardedClaims: count,
+              expired: count,
+              removedObjects: count,
+              removedOrphans: count,
+              forgotten: count,
+              purgedDomains: count,
+            }),
+          ),
+        }),
+      ),
     },
     ...problemResponses(400, 401, 403, 500, 503),
   },
@@ -74,14 +72,12 @@ const list = createRoute({
   responses: {
     200: {
       description: 'One page.',
-      content: {
-        'application/json': {
-          schema: z.object({
-            deadLetters: z.array(deadLetterSchema),
-            nextCursor: z.string().nullable(),
-          }),
-        },
-      },
+      content: json(
+        z.object({
+          deadLetters: z.array(deadLetterSchema),
+          nextCursor: z.string().nullable(),
+        }),
+      ),
     },
     ...problemResponses(400, 401, 403, 500, 503),
   },
@@ -103,14 +99,12 @@ const retry = createRoute({
   responses: {
     202: {
       description: 'It was sent, or its file no longer needs it.',
-      content: {
-        'application/json': {
-          schema: z.object({
-            deadLetter: deadLetterSchema,
-            published: z.boolean(),
-          }),
-        },
-      },
+      content: json(
+        z.object({
+          deadLetter: deadLetterSchema,
+          published: z.boolean(),
+        }),
+      ),
     },
     ...problemResponses(400, 401, 403, 404, 500, 503),
   },

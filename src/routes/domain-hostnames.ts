@@ -5,7 +5,7 @@ import { smallBody } from '../middleware/small-body.ts'
 import { addHostname, confirmHostname, removeHostname } from '../services/domains/domain-hostnames.ts'
 import { findOpenDomain } from '../services/domains/find-domain.ts'
 import { changesFrom, hostnameSchema, serialiseHostname, slugParam } from './domain-schemas.ts'
-import { problemResponses } from './schemas.ts'
+import { json, jsonBody, problemResponses } from './schemas.ts'
 
 const hostnameParam = slugParam.extend({
   hostname: z
@@ -14,7 +14,7 @@ const hostnameParam = slugParam.extend({
     .openapi({ param: { name: 'hostname', in: 'path' } }),
 })
 
-const theHostname = { description: 'The hostname.', content: { 'application/json': { schema: hostnameSchema } } }
+const theHostname = { description: 'The hostname.', content: json(hostnameSchema) }
 
 const add = createRoute({
   method: 'post',
@@ -24,14 +24,7 @@ const add = createRoute({
   middleware: [smallBody(), manager()] as const,
   request: {
     params: slugParam,
-    body: {
-      required: true,
-      content: {
-        'application/json': {
-          schema: z.strictObject({ hostname: z.string().max(260).describe('An IDN in punycode.') }),
-        },
-      },
-    },
+    body: jsonBody(z.strictObject({ hostname: z.string().max(260).describe('An IDN in punycode.') })),
   },
   responses: { 201: theHostname, ...problemResponses(400, 401, 403, 404, 409, 413, 415, 500, 503) },
 })

@@ -6,7 +6,7 @@ import { smallBody } from '../middleware/small-body.ts'
 import { createApiKey, listApiKeys, revokeApiKey } from '../services/api-keys.ts'
 import { findOpenDomain } from '../services/domains/find-domain.ts'
 import { pageQuery, slugParam } from './domain-schemas.ts'
-import { problemResponses } from './schemas.ts'
+import { json, jsonBody, problemResponses } from './schemas.ts'
 import { isoTime } from './serialise-upload.ts'
 
 const time = z.iso.datetime()
@@ -29,23 +29,18 @@ const create = createRoute({
   middleware: [smallBody(), manager()] as const,
   request: {
     params: slugParam,
-    body: {
-      required: true,
-      content: {
-        'application/json': {
-          schema: z.strictObject({
-            label: z.string().max(100).default(''),
-            scopes: z.array(z.enum(scopes)).min(1),
-            expiresAt: z.iso.datetime({ offset: true }).nullable().default(null),
-          }),
-        },
-      },
-    },
+    body: jsonBody(
+      z.strictObject({
+        label: z.string().max(100).default(''),
+        scopes: z.array(z.enum(scopes)).min(1),
+        expiresAt: z.iso.datetime({ offset: true }).nullable().default(null),
+      }),
+    ),
   },
   responses: {
     201: {
       description: 'The key, shown this once.',
-      content: { 'application/json': { schema: keySchema.extend({ key: z.string() }).openapi('NewApiKey') } },
+      content: json(keySchema.extend({ key: z.string() }).openapi('NewApiKey')),
     },
     ...problemResponses(400, 401, 403, 404, 409, 413, 415, 500, 503),
   },
@@ -60,9 +55,7 @@ const list = createRoute({
   responses: {
     200: {
       description: 'One page, in the order in which they were made. The keys themselves are not kept.',
-      content: {
-        'application/json': { schema: z.object({ keys: z.array(keySchema), nextCursor: z.string().nullable() }) },
-      },
+      content: json(z.object({ keys: z.array(keySchema), nextCursor: z.string().nullable() })),
     },
     ...problemResponses(400, 401, 403, 404, 500, 503),
   },

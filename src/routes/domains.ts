@@ -12,9 +12,9 @@ import { describeDomain, findDomainRecord, findOpenDomain } from '../services/do
 import { listDomains } from '../services/domains/list-domains.ts'
 import { readUsage } from '../services/domains/read-usage.ts'
 import { changesFrom, domainSchema, pageQuery, serialiseDomain, slugParam, slugSchema } from './domain-schemas.ts'
-import { problemResponses } from './schemas.ts'
+import { json, jsonBody, problemResponses } from './schemas.ts'
 
-const theDomain = { description: 'The domain.', content: { 'application/json': { schema: domainSchema } } }
+const theDomain = { description: 'The domain.', content: json(domainSchema) }
 
 const create = createRoute({
   method: 'post',
@@ -22,23 +22,18 @@ const create = createRoute({
   summary: 'Make a domain',
   middleware: [smallBody(), administrator()] as const,
   request: {
-    body: {
-      required: true,
-      content: {
-        'application/json': {
-          schema: z.strictObject({
-            slug: slugSchema.describe('Its name: a DNS label, served at `<slug>.<BASE_DOMAIN>`.'),
-            hostnames: z.array(z.string().max(260)).max(maxHostnames).default([]).describe('Hostnames of its own.'),
-            policy: policySchema.prefault({}),
-            jurisdiction: z
-              .enum(jurisdictions)
-              .nullable()
-              .default(null)
-              .describe('Where its data must stay. It can not be changed later.'),
-          }),
-        },
-      },
-    },
+    body: jsonBody(
+      z.strictObject({
+        slug: slugSchema.describe('Its name: a DNS label, served at `<slug>.<BASE_DOMAIN>`.'),
+        hostnames: z.array(z.string().max(260)).max(maxHostnames).default([]).describe('Hostnames of its own.'),
+        policy: policySchema.prefault({}),
+        jurisdiction: z
+          .enum(jurisdictions)
+          .nullable()
+          .default(null)
+          .describe('Where its data must stay. It can not be changed later.'),
+      }),
+    ),
   },
   responses: { 201: theDomain, ...problemResponses(400, 401, 403, 409, 413, 415, 500, 503) },
 })
@@ -59,11 +54,7 @@ const list = createRoute({
   responses: {
     200: {
       description: 'One page.',
-      content: {
-        'application/json': {
-          schema: z.object({ domains: z.array(domainSchema), nextCursor: z.string().nullable() }),
-        },
-      },
+      content: json(z.object({ domains: z.array(domainSchema), nextCursor: z.string().nullable() })),
     },
     ...problemResponses(400, 401, 403, 500, 503),
   },
@@ -87,23 +78,16 @@ const change = createRoute({
   middleware: [smallBody(), manager()] as const,
   request: {
     params: slugParam,
-    body: {
-      required: true,
-      content: {
-        'application/json': {
-          schema: z.strictObject({
-            policy: policyChangeSchema.optional(),
-            managerPolicy: z
-              .null()
-              .optional()
-              .describe(
-                'Drops every field that the manager has set; a manager’s `policy` beside it is then all he has.',
-              ),
-            suspended: z.boolean().optional().describe('Whether it takes no uploads; for the administrator alone.'),
-          }),
-        },
-      },
-    },
+    body: jsonBody(
+      z.strictObject({
+        policy: policyChangeSchema.optional(),
+        managerPolicy: z
+          .null()
+          .optional()
+          .describe('Drops every field that the manager has set; a manager’s `policy` beside it is then all he has.'),
+        suspended: z.boolean().optional().describe('Whether it takes no uploads; for the administrator alone.'),
+      }),
+    ),
   },
   responses: { 200: theDomain, ...problemResponses(400, 401, 403, 404, 413, 415, 422, 500, 503) },
 })
@@ -117,19 +101,17 @@ const usage = createRoute({
   responses: {
     200: {
       description: 'Its usage.',
-      content: {
-        'application/json': {
-          schema: z
-            .object({
-              files: z.int().describe('Files stored, with those on their way that have claimed their place.'),
-              bytes: z.int().describe('Their bytes.'),
-              uploadsThisMonth: z.int().describe('Files accepted since the first of the month (UTC), deleted or not.'),
-              quotaFiles: z.int().nullable(),
-              quotaBytes: z.int().nullable(),
-            })
-            .openapi('Usage'),
-        },
-      },
+      content: json(
+        z
+          .object({
+            files: z.int().describe('Files stored, with those on their way that have claimed their place.'),
+            bytes: z.int().describe('Their bytes.'),
+            uploadsThisMonth: z.int().describe('Files accepted since the first of the month (UTC), deleted or not.'),
+            quotaFiles: z.int().nullable(),
+            quotaBytes: z.int().nullable(),
+          })
+          .openapi('Usage'),
+      ),
     },
     ...problemResponses(400, 401, 403, 404, 500, 503),
   },

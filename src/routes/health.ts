@@ -1,5 +1,6 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from '../context.ts'
+import { json } from './schemas.ts'
 
 const health = createRoute({
   method: 'get',
@@ -8,9 +9,7 @@ const health = createRoute({
   responses: {
     200: {
       description: 'It is.',
-      content: {
-        'application/json': { schema: z.object({ ok: z.literal(true) }) },
-      },
+      content: json(z.object({ ok: z.literal(true) })),
     },
   },
 })

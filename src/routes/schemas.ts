@@ -114,6 +114,16 @@ export const readQuery = domainQuery.extend({
   token: z.string().optional().describe('A read token or the token of a download link, for those who send no header.'),
 })
 
+/** An answer, or a request, that is JSON of this shape. */
+export function json<Schema extends z.ZodType>(schema: Schema) {
+  return { 'application/json': { schema } }
+}
+
+/** A request body that has to be JSON of this shape. */
+export function jsonBody<Schema extends z.ZodType>(schema: Schema) {
+  return { required: true, content: json(schema) } as const
+}
+
 /** The part of a route's description that every route has: the problems it answers with. */
 export function problemResponses<Statuses extends readonly number[]>(...statuses: Statuses) {
   const response = {

@@ -16,7 +16,7 @@ import { receiveMultipart } from '../services/receive/receive-multipart.ts'
 import { receiveRaw } from '../services/receive/receive-raw.ts'
 import type { FileOutcome, IntakeParts } from '../services/receive/reception.ts'
 import { makeReadToken } from '../services/tokens/make-read-token.ts'
-import { acceptedUploadSchema, problemResponses, resultsSchema } from './schemas.ts'
+import { acceptedUploadSchema, json, problemResponses, resultsSchema } from './schemas.ts'
 import { serialiseUpload, uploadUrl } from './serialise-upload.ts'
 
 /** Described here and read where they are used: a validator for each would cost every upload and refuse none. */
@@ -73,11 +73,11 @@ const sendForm = createRoute({
   responses: {
     202: {
       description: 'Every file was accepted.',
-      content: { 'application/json': { schema: resultsSchema } },
+      content: json(resultsSchema),
     },
     207: {
       description: 'Some of the files were accepted.',
-      content: { 'application/json': { schema: resultsSchema } },
+      content: json(resultsSchema),
     },
     ...problemResponses(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503),
   },
@@ -112,7 +112,7 @@ const sendRaw = createRoute({
   responses: {
     202: {
       description: 'The file was accepted.',
-      content: { 'application/json': { schema: acceptedUploadSchema } },
+      content: json(acceptedUploadSchema),
     },
     ...problemResponses(400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503),
   },

@@ -6,7 +6,7 @@ import { requireDomain } from '../middleware/domain.ts'
 import { smallBody } from '../middleware/small-body.ts'
 import { makeLinkToken } from '../services/tokens/make-link-token.ts'
 import { makeUploadToken } from '../services/tokens/make-upload-token.ts'
-import { domainQuery, idParam, problemResponses } from './schemas.ts'
+import { domainQuery, idParam, json, jsonBody, problemResponses } from './schemas.ts'
 import { isoTime, uploadUrl } from './serialise-upload.ts'
 
 const daySeconds = 24 * 3600
@@ -20,25 +20,16 @@ const uploadToken = createRoute({
   middleware: [smallBody()] as const,
   request: {
     query: domainQuery,
-    body: {
-      required: true,
-      content: {
-        'application/json': {
-          schema: uploadLimitsSchema.extend({
-            expiresInSeconds: z.int().min(1).max(daySeconds).default(600).describe('How long it is good, in seconds.'),
-          }),
-        },
-      },
-    },
+    body: jsonBody(
+      uploadLimitsSchema.extend({
+        expiresInSeconds: z.int().min(1).max(daySeconds).default(600).describe('How long it is good, in seconds.'),
+      }),
+    ),
   },
   responses: {
     201: {
       description: 'The token. It is kept nowhere.',
-      content: {
-        'application/json': {
-          schema: z.object({ token: z.string(), expiresAt: z.iso.datetime() }).openapi('UploadToken'),
-        },
-      },
+      content: json(z.object({ token: z.string(), expiresAt: z.iso.datetime() }).openapi('UploadToken')),
     },
     ...problemResponses(400, 401, 403, 404, 409, 413, 415, 429, 500, 503),
   },
@@ -54,35 +45,26 @@ const link = createRoute({
   request: {
     params: idParam,
     query: domainQuery,
-    body: {
-      required: true,
-      content: {
-        'application/json': {
-          schema: z.strictObject({
-            expiresInSeconds: z
-              .int()
-              .min(1)
-              .max(7 * daySeconds)
-              .default(3600)
-              .describe('How long it is good, in seconds.'),
-            filename: z
-              .string()
-              .max(1000)
-              .optional()
-              .describe('The name to save the content under. With one, it is never shown in place.'),
-          }),
-        },
-      },
-    },
+    body: jsonBody(
+      z.strictObject({
+        expiresInSeconds: z
+          .int()
+          .min(1)
+          .max(7 * daySeconds)
+          .default(3600)
+          .describe('How long it is good, in seconds.'),
+        filename: z
+          .string()
+          .max(1000)
+          .optional()
+          .describe('The name to save the content under. With one, it is never shown in place.'),
+      }),
+    ),
   },
   responses: {
     201: {
       description: 'The link.',
-      content: {
-        'application/json': {
-          schema: z.object({ url: z.url(), expiresAt: z.iso.datetime() }).openapi('DownloadLink'),
-        },
-      },
+      content: json(z.object({ url: z.url(), expiresAt: z.iso.datetime() }).openapi('DownloadLink')),
     },
     ...problemResponses(400, 401, 403, 404, 409, 410, 413, 415, 429, 500, 503),
   },

@@ -10,6 +10,7 @@ import { reprocessUpload } from '../services/reprocess-upload.ts'
 import {
   domainQuery,
   idParam,
+  json,
   problemResponses,
   readQuery,
   statusSchema,
@@ -37,14 +38,12 @@ const list = createRoute({
   responses: {
     200: {
       description: 'One page.',
-      content: {
-        'application/json': {
-          schema: z.object({
-            uploads: z.array(uploadSchema),
-            nextCursor: z.string().nullable(),
-          }),
-        },
-      },
+      content: json(
+        z.object({
+          uploads: z.array(uploadSchema),
+          nextCursor: z.string().nullable(),
+        }),
+      ),
     },
     ...problemResponses(400, 401, 403, 404, 409, 429, 500, 503),
   },
@@ -58,7 +57,7 @@ const show = createRoute({
   responses: {
     200: {
       description: 'The upload.',
-      content: { 'application/json': { schema: uploadDetailSchema } },
+      content: json(uploadDetailSchema),
     },
     ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500, 503),
   },
@@ -72,7 +71,7 @@ const status = createRoute({
   responses: {
     200: {
       description: 'Its status.',
-      content: { 'application/json': { schema: statusSchema } },
+      content: json(statusSchema),
     },
     ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500, 503),
   },
@@ -97,7 +96,7 @@ const reprocess = createRoute({
   responses: {
     202: {
       description: 'It is pending again.',
-      content: { 'application/json': { schema: uploadSchema } },
+      content: json(uploadSchema),
     },
     ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500, 503),
   },
