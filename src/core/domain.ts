@@ -23,3 +23,9 @@ export interface Domain extends Located {
 export function domainNotFound(name: string): Refusal {
   return new Refusal('domain-not-found', `There is no domain "${name.slice(0, 100)}" here.`)
 }
+
+/** What was found by this name. Throws `domain-not-found` where nothing was. */
+export function requireFound(found: Domain | null, name: string): Domain {
+  if (found) return found
+  throw domainNotFound(name)
+}

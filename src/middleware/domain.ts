@@ -1,7 +1,7 @@
 import { createMiddleware } from 'hono/factory'
 import type { AppContext, AppEnv } from '../context.ts'
 import { unknownCredential } from '../core/access.ts'
-import { type Domain, domainNotFound } from '../core/domain.ts'
+import { type Domain, domainNotFound, requireFound } from '../core/domain.ts'
 import { Refusal } from '../core/errors.ts'
 import { authorityOf } from '../core/host.ts'
 
@@ -16,8 +16,7 @@ export function domain() {
     const names = [c.req.header('x-upload-domain'), ...(c.req.queries('domain') ?? [])]
     for (const name of names) {
       if (name === undefined) continue
-      const named = await directory.byClientText(name)
-      if (!named) throw domainNotFound(name)
+      const named = requireFound(await directory.byClientText(name), name)
       if (found && found.id !== named.id) {
         throw new Refusal(
           'domain-conflict',
@@ -58,14 +57,10 @@ export async function domainOfHost(c: AppContext): Promise<Domain | null> {
     case 'apex':
       return null
     case 'slug':
-      return (await directory.bySlug(meaning.slug)) ?? refuse(meaning.slug)
+      return requireFound(await directory.bySlug(meaning.slug), meaning.slug)
     case 'hostname':
-      return (await directory.byHostname(meaning.hostname)) ?? refuse(meaning.hostname)
+      return requireFound(await directory.byHostname(meaning.hostname), meaning.hostname)
     case 'none':
-      return refuse(authorityOf(c.req.url))
+      throw domainNotFound(authorityOf(c.req.url))
   }
-}
-
-function refuse(name: string): never {
-  throw domainNotFound(name)
 }

@@ -7,7 +7,7 @@ import { createApiKey, listApiKeys, revokeApiKey } from '../services/api-keys.ts
 import { findOpenDomain } from '../services/domains/find-domain.ts'
 import { pageQuery, slugParam } from './domain-schemas.ts'
 import { json, jsonBody, problemResponses } from './schemas.ts'
-import { isoTime } from './serialise-upload.ts'
+import { isoTime, isoTimeOrNull } from './serialise-upload.ts'
 
 const time = z.iso.datetime()
 
@@ -108,7 +108,7 @@ function serialise(key: Awaited<ReturnType<typeof listApiKeys>>['keys'][number])
     label: key.label,
     scopes: key.scopes,
     createdAt: isoTime(key.createdAt),
-    expiresAt: key.expiresAt === null ? null : isoTime(key.expiresAt),
-    lastUsedAt: key.lastUsedAt === null ? null : isoTime(key.lastUsedAt),
+    expiresAt: isoTimeOrNull(key.expiresAt),
+    lastUsedAt: isoTimeOrNull(key.lastUsedAt),
   }
 }

@@ -4,7 +4,7 @@ import { isSlug, proofRecord } from '../core/host.ts'
 import { jurisdictions } from '../core/jurisdiction.ts'
 import { policyChangeSchema, policySchema } from '../core/policy.ts'
 import type { DescribedDomain } from '../services/domains/find-domain.ts'
-import { isoTime } from './serialise-upload.ts'
+import { isoTime, isoTimeOrNull } from './serialise-upload.ts'
 
 /** What the routes of a domain's administration share. */
 
@@ -70,14 +70,10 @@ export function serialiseDomain({ name, account, hostnames }: DescribedDomain) {
     policy: account.policy,
     administratorPolicy: account.administratorPolicy,
     managerPolicy: account.managerPolicy,
-    suspendedAt: orNull(account.suspendedAt),
-    deletedAt: orNull(account.deletedAt),
+    suspendedAt: isoTimeOrNull(account.suspendedAt),
+    deletedAt: isoTimeOrNull(account.deletedAt),
     createdAt: isoTime(name.createdAt),
   }
-}
-
-function orNull(time: number | null): string | null {
-  return time === null ? null : isoTime(time)
 }
 
 /** Which layer of a domain the sender of a request that passed `manager()` changes. */

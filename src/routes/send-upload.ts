@@ -2,7 +2,7 @@ import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import type { AppContext, AppEnv } from '../context.ts'
 import { networkOf } from '../core/client-address.ts'
 import { digestAlgorithms, joinDigests, parseDigestField } from '../core/digest.ts'
-import { type Domain, domainNotFound } from '../core/domain.ts'
+import { type Domain, requireFound } from '../core/domain.ts'
 import { Refusal } from '../core/errors.ts'
 import { cleanFilename } from '../core/filename.ts'
 import { essenceOf } from '../core/media-type.ts'
@@ -128,7 +128,7 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
       contentType: c.req.header('content-type') ?? null,
       credential: c.get('credential'),
       domain: c.get('domain'),
-      findDomain: async (name) => (await c.get('deps').directory.byClientText(name)) ?? refuse(name),
+      findDomain: async (name) => requireFound(await c.get('deps').directory.byClientText(name), name),
       judge: (target) => enforceDomainRules(c, target),
       partsFor: (target) => intakeParts(c, target),
       repeatable: repeatable(c),
@@ -241,8 +241,4 @@ function allRefused(outcomes: readonly FileOutcome[], results: readonly unknown[
   return new Refusal(first?.code ?? 'no-file', first?.message ?? '', {
     facts: { ...first?.facts, results },
   })
-}
-
-function refuse(name: string): never {
-  throw domainNotFound(name)
 }

@@ -29,7 +29,7 @@ export function serialiseTimes(file: UploadedFile) {
   return {
     createdAt: isoTime(file.createdAt),
     updatedAt: isoTime(file.updatedAt),
-    completedAt: file.completedAt === null ? null : isoTime(file.completedAt),
+    completedAt: isoTimeOrNull(file.completedAt),
   }
 }
 
@@ -65,4 +65,8 @@ function links(c: AppContext, domain: Domain, id: string) {
 
 export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
+}
+
+export function isoTimeOrNull(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : isoTime(milliseconds)
 }

@@ -1,9 +1,9 @@
-import { Refusal } from '../../core/errors.ts'
 import { isSlug } from '../../core/host.ts'
 import type { Clock } from '../../core/ports.ts'
 import { findAccountRecords, findDeletedDomains, findRestorableDomains } from '../../db/account-changes.ts'
 import { listDomainNames } from '../../db/domains.ts'
 import { findHostnames } from '../../db/hostnames.ts'
+import { readCursor, writeCursor } from '../cursor.ts'
 import type { Place } from '../place.ts'
 import type { DescribedDomain, FindParts } from './find-domain.ts'
 
@@ -21,7 +21,7 @@ export async function listDomains(
   { control, places, now, domainGraceMs }: FindParts & { now: Clock; domainGraceMs: number },
   { areDeleted, limit, cursor }: { areDeleted: boolean; limit: number; cursor?: string | undefined },
 ): Promise<DomainPage> {
-  const afterSlug = cursor === undefined ? '' : decode(cursor)
+  const afterSlug = cursor === undefined ? '' : readCursor(cursor, (slug) => (isSlug(slug) ? slug : undefined))
   const deletedAfter = now() - domainGraceMs
   const findDeleted = ({ db }: Place) => (areDeleted ? findRestorableDomains(db, deletedAfter) : findDeletedDomains(db))
   const deletedIds = (await Promise.all(places.map(findDeleted))).flat()
@@ -42,16 +42,6 @@ export async function listDomains(
       if (!account) return []
       return [{ name, account, hostnames: hostnames.filter(({ domainId }) => domainId === name.id) }]
     }),
-    nextCursor: found.length > limit && last ? btoa(last.slug).replaceAll('=', '') : null,
+    nextCursor: found.length > limit && last ? writeCursor(last.slug) : null,
   }
-}
-
-function decode(cursor: string): string {
-  try {
-    const slug = atob(cursor)
-    if (isSlug(slug)) return slug
-  } catch {
-    // What is no base64 is no cursor either.
-  }
-  throw new Refusal('request-invalid', 'This cursor was not given out here. Start again without one.')
 }
