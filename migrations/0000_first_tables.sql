@@ -74,6 +74,19 @@ CREATE TABLE `file_events` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `file_events_by_file` ON `file_events` (`file_id`,`number`);--> statement-breakpoint
+CREATE TABLE `file_variants` (
+	`file_id` text NOT NULL,
+	`name` text NOT NULL,
+	`step` text NOT NULL,
+	`object_key` text NOT NULL,
+	`type` text NOT NULL,
+	`size` integer NOT NULL,
+	`sha256` text NOT NULL,
+	`width` integer,
+	`height` integer,
+	PRIMARY KEY(`file_id`, `name`)
+);
+--> statement-breakpoint
 CREATE TABLE `hostnames` (
 	`hostname` text NOT NULL,
 	`domain_id` text NOT NULL,
@@ -98,14 +111,18 @@ CREATE TABLE `idempotency_keys` (
 );
 --> statement-breakpoint
 CREATE INDEX `idempotency_keys_by_age` ON `idempotency_keys` (`created_at`);--> statement-breakpoint
-CREATE TABLE `step_results` (
+CREATE TABLE `step_runs` (
 	`file_id` text NOT NULL,
 	`generation` integer NOT NULL,
 	`step` text NOT NULL,
+	`status` text NOT NULL,
 	`attempt` integer NOT NULL,
-	`result` text NOT NULL,
-	`duration_ms` integer NOT NULL,
-	`finished_at` integer NOT NULL,
+	`progress` real,
+	`state` text,
+	`answer` text,
+	`result` text,
+	`duration_ms` integer DEFAULT 0 NOT NULL,
+	`finished_at` integer,
 	PRIMARY KEY(`file_id`, `generation`, `step`)
 );
 --> statement-breakpoint
@@ -139,6 +156,7 @@ CREATE TABLE `uploaded_files` (
 	`status` text NOT NULL,
 	`generation` integer DEFAULT 1 NOT NULL,
 	`attempts` integer DEFAULT 0 NOT NULL,
+	`lease_number` integer DEFAULT 0 NOT NULL,
 	`lease_expires_at` integer,
 	`publish_count` integer DEFAULT 0 NOT NULL,
 	`next_publish_at` integer,

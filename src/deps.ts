@@ -1,7 +1,6 @@
 import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
-import type { StepName } from './core/policy.ts'
 import type { Clock, JobQueue, Log, RateLimiter, TxtLookup } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
 import type { ApiKey } from './db/api-keys.ts'
@@ -12,7 +11,7 @@ import { BufferPool } from './ingest/buffer-pool.ts'
 import { DurableRateLimiter } from './limits/durable.ts'
 import { UpstashRateLimiter } from './limits/upstash.ts'
 import { log } from './log.ts'
-import type { Step } from './processing/step.ts'
+import type { Steps } from './processing/step.ts'
 import { steps } from './processing/steps.ts'
 import { CloudflareJobQueue } from './queue/cloudflare.ts'
 import { coalesce } from './queue/coalesce.ts'
@@ -71,7 +70,7 @@ export interface Deps {
   /** Looks up what proves a hostname to be a domain's. */
   lookUpTxt: TxtLookup
   pool: BufferPool
-  steps: Readonly<Record<StepName, Step>>
+  steps: Steps
   now(): number
   random(): number
   log: Log

@@ -1,4 +1,5 @@
 import { type DomainPolicy, type MetadataRule, matchesType, maxMetadataBytes, type PolicyChange } from './policy.ts'
+import { includesSettings, mergeSettings } from './step-settings.ts'
 
 /**
  * How two layers of a policy come together, for each field: `narrow` gives the narrower of two values, `isWider` says
@@ -60,8 +61,9 @@ const rules: { readonly [Field in keyof DomainPolicy]: Rule<DomainPolicy[Field]>
   readsPerMinutePerClient: 'administrator',
   readBeforeComplete: both,
   steps: {
-    narrow: merge,
-    isWider: (administrator, manager) => administrator.some((step) => !manager.includes(step)),
+    // A step less, or one with other options, would look at files less closely than the administrator wants.
+    narrow: mergeSettings,
+    isWider: (administrator, manager) => !includesSettings(administrator, manager),
   },
 }
 

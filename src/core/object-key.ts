@@ -9,13 +9,25 @@ export function objectKey(uploadId: string, domainId: string): string {
   return `${uploadId}/${domainId}`
 }
 
+/**
+ * The key of a variant of the file with this key. Every lease writes under a key of its own, so that a worker which has
+ * lost its lease overwrites nothing.
+ */
+export function variantKey(
+  fileKey: string,
+  { generation, leaseNumber }: { generation: number; leaseNumber: number },
+  name: string,
+): string {
+  return `${fileKey}/${generation}.${leaseNumber}/${name}`
+}
+
 /** The time in a UUIDv7, in milliseconds since 1970 (RFC 9562 §5.7: its first 48 bits). */
 export function timeOfId(uuidV7: string): number {
   return Number.parseInt(uuidV7.slice(0, 8) + uuidV7.slice(9, 13), 16)
 }
 
 const uuid = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
-const ownKey = new RegExp(`^${uuid}/${uuid}$`)
+const ownKey = new RegExp(`^${uuid}/${uuid}(/[0-9]+\\.[0-9]+/[^/]+)?$`)
 
 /** Whether a key in the bucket was made here. What somebody else keeps in it is none of our business. */
 export function isOwnKey(key: string): boolean {

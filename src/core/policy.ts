@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { extensionOf } from './filename.ts'
 import { essenceOf } from './media-type.ts'
 import { maxStorableBytes } from './part-size.ts'
+import { stepSettingsSchema } from './step-settings.ts'
 
 const mebibyte = 1024 * 1024
 
@@ -54,10 +55,6 @@ export const metadataRuleSchema = z.strictObject({
     .describe('The only values it may have.'),
 })
 export type MetadataRule = z.infer<typeof metadataRuleSchema>
-
-/** The processing steps there are; `processing/steps.ts` holds one implementation for each name. */
-export const stepNames = ['inspect'] as const
-export type StepName = (typeof stepNames)[number]
 
 /** What a domain allows. Every field has a default, so `{}` is a working, closed policy. */
 export const policySchema = z.strictObject({
@@ -126,7 +123,9 @@ export const policySchema = z.strictObject({
   readsPerMinute: perMinute('The most requests a minute that read something, all clients together'),
   readsPerMinutePerClient: perMinute('The same for each credential, and for each address without one'),
   readBeforeComplete: z.boolean().default(false).describe('Whether content is served before processing has ended.'),
-  steps: z.array(z.enum(stepNames)).max(20).default(['inspect']).describe('The processing steps, in their order.'),
+  steps: stepSettingsSchema
+    .default([{ step: 'inspect' }])
+    .describe('The processing steps, in their order: `[{ "step": "inspect" }]`.'),
 })
 
 /** A domain's policy as it is stored. */

@@ -22,6 +22,8 @@ export interface UploadedFile {
   readonly status: FileStatus
   readonly generation: number
   readonly attempts: number
+  /** How often a worker has taken it; each writes under its own number. */
+  readonly leaseNumber: number
   readonly failure: { readonly code: string; readonly detail: string } | null
   readonly metadata: Metadata
   readonly protocol: Protocol

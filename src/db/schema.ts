@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm'
-import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { check, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { Scope } from '../core/access.ts'
 import type { Jurisdiction } from '../core/jurisdiction.ts'
 import type { Metadata } from '../core/metadata.ts'
 import type { Policy, PolicyChange } from '../core/policy.ts'
 import { type FileStatus, fileStatuses } from '../core/status.ts'
+import type { StepRun } from '../core/step-run.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
 
 // Times are milliseconds since 1970, sizes are bytes. `domains` and `hostnames` belong to the control database, every
@@ -134,6 +135,8 @@ export const uploadedFiles = sqliteTable(
     }).notNull(),
     generation: integer().notNull().default(1),
     attempts: integer().notNull().default(0),
+    /** Counts the leases. A worker writes only while the number is still that of its own (a fencing token). */
+    leaseNumber: integer('lease_number').notNull().default(0),
     leaseExpiresAt: integer('lease_expires_at'),
     publishCount: integer('publish_count').notNull().default(0),
     /** The row is its own outbox: at this time its job is published (again). Null when no job is wanted. */
@@ -192,19 +195,40 @@ export const fileEvents = sqliteTable(
 /** An event is named for the status that the file has reached; see `core/status.ts`. */
 export type EventKind = FileStatus
 
-/** What each step of a generation found. */
-export const stepResults = sqliteTable(
-  'step_results',
+/** How far each step of a generation is, and what it found. */
+export const stepRuns = sqliteTable(
+  'step_runs',
   {
     fileId: text('file_id').notNull(),
     generation: integer().notNull(),
     step: text().notNull(),
+    status: text().$type<StepRun['status']>().notNull(),
     attempt: integer().notNull(),
-    result: text({ mode: 'json' }).$type<Record<string, unknown>>().notNull(),
-    durationMs: integer('duration_ms').notNull(),
-    finishedAt: integer('finished_at').notNull(),
+    progress: real(),
+    state: text({ mode: 'json' }).$type<unknown>(),
+    answer: text({ mode: 'json' }).$type<unknown>(),
+    result: text({ mode: 'json' }).$type<Record<string, unknown>>(),
+    durationMs: integer('duration_ms').notNull().default(0),
+    finishedAt: integer('finished_at'),
   },
   (table) => [primaryKey({ columns: [table.fileId, table.generation, table.step] })],
+)
+
+/** What the steps have made of a file. The object of each lies beside the file's own. */
+export const fileVariants = sqliteTable(
+  'file_variants',
+  {
+    fileId: text('file_id').notNull(),
+    name: text().notNull(),
+    step: text().notNull(),
+    objectKey: text('object_key').notNull(),
+    type: text().notNull(),
+    size: integer().notNull(),
+    sha256: text().notNull(),
+    width: integer(),
+    height: integer(),
+  },
+  (table) => [primaryKey({ columns: [table.fileId, table.name] })],
 )
 
 /** Jobs that their queue has given up, for the administrator to see and send again. */

@@ -1,27 +1,32 @@
 import { createHash } from 'node:crypto'
 import { imageSize } from 'image-size'
-import type { Step, StepContext } from './step.ts'
+import { z } from 'zod'
+import { defineStep, type StepContext } from './step.ts'
 
 const readBytes = 1024 * 1024
 /** An image tells its size at its beginning; a photograph may have a preview and a colour profile before that. */
 const headBytes = 256 * 1024
 
 /** Reads the stored object once and holds it against its row; an image's width, height and format are recorded. */
-export const inspect: Step = {
+export const inspect = defineStep({
   name: 'inspect',
+  options: z.strictObject({}),
+  accepts: () => true,
   async run(context) {
     const { file } = context
     const stored = await readThrough(context)
     if (stored === null) {
       return {
-        kind: 'failure',
+        kind: 'verdict',
+        verdict: 'failed',
         code: 'content-missing',
         detail: 'The stored file is gone. Upload it again.',
       }
     }
     if (stored.size !== file.size || stored.sha256 !== file.sha256) {
       return {
-        kind: 'failure',
+        kind: 'verdict',
+        verdict: 'failed',
         code: 'content-corrupt',
         detail: `The stored file has ${stored.size} bytes with SHA-256 ${stored.sha256}; ${file.size} with ${file.sha256} were received. Upload it again.`,
       }
@@ -35,7 +40,7 @@ export const inspect: Step = {
       },
     }
   },
-}
+})
 
 /** Counts and hashes the object in constant memory, and keeps its beginning. */
 async function readThrough({ read, signal }: StepContext): Promise<{

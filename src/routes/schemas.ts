@@ -27,7 +27,10 @@ const time = z.iso.datetime()
 export const stepSchema = z
   .object({
     name: z.string(),
-    status: z.enum(['waiting', 'complete']),
+    status: z
+      .enum(['waiting', 'running', 'complete', 'refused'])
+      .describe('`refused`: it has found the file no good, and `result` says why.'),
+    progress: z.number().nullable().describe('0 to 1, where the step tells.'),
     attempt: z.int().nullable(),
     durationMs: z.int().nullable(),
     result: z.record(z.string(), z.unknown()).nullable().describe('What the step found.'),
@@ -64,7 +67,7 @@ export const statusSchema = z
     id: z.uuid(),
     status: z.enum(fileStatuses),
     failure: failureSchema,
-    steps: z.array(stepSchema.pick({ name: true, status: true })),
+    steps: z.array(stepSchema.pick({ name: true, status: true, progress: true })),
     generation: z.int(),
     attempts: z.int(),
     lastEvent: z.int(),

@@ -1,6 +1,7 @@
 import type { AppContext } from '../context.ts'
 import type { Domain } from '../core/domain.ts'
-import type { StepResult } from '../core/step-result.ts'
+import type { StepRun } from '../core/step-run.ts'
+import { nameOfSetting } from '../core/step-settings.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 
 /** An uploaded file as clients see it. */
@@ -33,18 +34,19 @@ export function serialiseTimes(file: UploadedFile) {
   }
 }
 
-/** The steps of a file with what each has found so far. Once it is complete, those that ran are all there are. */
-export function serialiseSteps(domain: Domain, { status }: UploadedFile, results: readonly StepResult[]) {
-  const finished = results.map((result) => result.step)
-  const names = status === 'complete' ? finished : new Set([...finished, ...domain.policy.steps])
+/** The steps of a file with how far each is. Once it is complete, those that ran are all there are. */
+export function serialiseSteps(domain: Domain, { status }: UploadedFile, runs: readonly StepRun[]) {
+  const begun = runs.map((run) => run.step)
+  const names = status === 'complete' ? begun : new Set([...begun, ...domain.policy.steps.map(nameOfSetting)])
   return [...names].map((name) => {
-    const done = results.find((result) => result.step === name)
+    const run = runs.find((run) => run.step === name)
     return {
       name,
-      status: done ? ('complete' as const) : ('waiting' as const),
-      attempt: done?.attempt ?? null,
-      durationMs: done?.durationMs ?? null,
-      result: done?.result ?? null,
+      status: run?.status ?? ('waiting' as const),
+      progress: run?.progress ?? null,
+      attempt: run?.attempt ?? null,
+      durationMs: run?.durationMs ?? null,
+      result: run?.result ?? null,
     }
   })
 }

@@ -122,11 +122,11 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
     const domain = requireDomain(c)
     const { id } = c.req.valid('param')
     requireAccess(c.var.credential, 'read', domain, id)
-    const { file, results } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
+    const { file, runs } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
     return c.json(
       {
         ...serialiseUpload(c, domain, file),
-        steps: serialiseSteps(domain, file, results),
+        steps: serialiseSteps(domain, file, runs),
       },
       200,
     )
@@ -135,12 +135,9 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
     const domain = requireDomain(c)
     const { id } = c.req.valid('param')
     requireAccess(c.var.credential, 'read', domain, id)
-    const { file, results } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
+    const { file, runs } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
     const { status, failure, generation, attempts, lastEvent } = file
-    const steps = serialiseSteps(domain, file, results).map(({ name, status }) => ({
-      name,
-      status,
-    }))
+    const steps = serialiseSteps(domain, file, runs).map(({ name, status, progress }) => ({ name, status, progress }))
     return c.json(
       {
         id,

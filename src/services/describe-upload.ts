@@ -1,14 +1,15 @@
-import type { StepResult } from '../core/step-result.ts'
+import type { StepRun, Variant } from '../core/step-run.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import type { Database } from '../db/database.ts'
-import { findStepResults } from '../db/step-results.ts'
+import { findStepRuns, findVariants } from '../db/step-runs.ts'
 import { findUpload } from './find-upload.ts'
 
-/** A file with what its steps have found in its present generation. Throws as `findUpload` does. */
+/** A file with how far its steps are in its present generation, and its variants. Throws as `findUpload` does. */
 export async function describeUpload(
   db: Database,
   key: { domainId: string; id: string },
-): Promise<{ file: UploadedFile; results: StepResult[] }> {
+): Promise<{ file: UploadedFile; runs: StepRun[]; variants: Variant[] }> {
   const file = await findUpload(db, key)
-  return { file, results: await findStepResults(db, file.id, file.generation) }
+  const [runs, variants] = await Promise.all([findStepRuns(db, file.id, file.generation), findVariants(db, file.id)])
+  return { file, runs, variants }
 }

@@ -6,44 +6,30 @@ import {
   retryDelaySeconds,
 } from '../core/backoff.ts'
 import type { Job } from '../core/job.ts'
-import type { StepName } from '../core/policy.ts'
-import type { Clock, JobQueue, Log } from '../core/ports.ts'
+import type { JobQueue } from '../core/ports.ts'
+import type { StepRefusal } from '../core/step-run.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
-import type { Database } from '../db/database.ts'
-import { findAccount } from '../db/domain-accounts.ts'
-import { findStepResults, insertStepResult } from '../db/step-results.ts'
 import { takePostponedJob } from '../db/uploaded-files/due.ts'
-import { completeFile, failFile, retryFile } from '../db/uploaded-files/finish.ts'
-import { leaseFile, postponeFile } from '../db/uploaded-files/lease.ts'
+import { completeFile, refuseFile, retryFile } from '../db/uploaded-files/finish.ts'
+import { leaseFile, pauseFile, postponeFile } from '../db/uploaded-files/lease.ts'
 import type { Hold } from '../db/uploaded-files/move.ts'
-import type { Step, StepContext } from '../processing/step.ts'
-import type { ObjectStorage } from '../storage/object-storage.ts'
 import { keepLease } from './keep-lease.ts'
 import { publishJobs } from './publish-jobs.ts'
+import { type RunStepsParts, runSteps } from './run-steps.ts'
 
-export interface ProcessParts {
-  db: Database
-  storage: ObjectStorage
+export interface ProcessParts extends RunStepsParts {
   queue: JobQueue
-  steps: Readonly<Record<StepName, Step>>
   /** The most files of one domain at once; null where the queue sees to that. */
   maxRunning: number | null
-  now: Clock
   /** 0 … 1, for spreading retries. */
   random(): number
-  log: Log
 }
 
 /**
- * What a job came to. `nothing-to-do`: a duplicate, a late one, or one for a file that has moved on. `postponed`: its
- * domain has as many files running as it may have.
+ * What a job came to. `paused`: a step goes on in another job. `nothing-to-do`: a duplicate, a late one, or one for a file
+ * that has moved on. `postponed`: its domain has as many files running as it may have.
  */
-export type JobOutcome = 'complete' | 'failed' | 'retry' | 'postponed' | 'nothing-to-do'
-
-interface Failure {
-  code: string
-  detail: string
-}
+export type JobOutcome = 'complete' | 'failed' | 'quarantined' | 'paused' | 'retry' | 'postponed' | 'nothing-to-do'
 
 /**
  * Takes a file through the steps of its domain's policy. Delivered twice, a job does its work once: only one delivery
@@ -71,11 +57,13 @@ async function work(file: UploadedFile, parts: ProcessParts): Promise<JobOutcome
     id: file.id,
     generation: file.generation,
     attempt: file.attempts,
+    leaseNumber: file.leaseNumber,
   }
   const keeper = keepLease({ db, now }, hold)
   try {
-    const failure = await runSteps(file, hold, keeper.lost, parts)
-    if (failure) return await end(hold, failure, parts)
+    const outcome = await runSteps(file, hold, keeper.lost, parts)
+    if (outcome.kind === 'refused') return await refuse(hold, outcome.refusal, parts)
+    if (outcome.kind === 'paused') return await pause(hold, outcome.until, parts)
     return (await completeFile(db, hold, now())) ? 'complete' : 'nothing-to-do'
   } catch (error) {
     if (keeper.lost.aborted) return 'nothing-to-do'
@@ -110,9 +98,10 @@ export async function settleFailedAttempt(
 ): Promise<JobOutcome> {
   const { db, now, random } = parts
   if (hold.attempt >= maxAttempts) {
-    return end(
+    return refuse(
       hold,
       {
+        verdict: 'failed',
         code: 'attempts-exhausted',
         detail: `Processing did not succeed in ${maxAttempts} attempts.`,
       },
@@ -131,39 +120,19 @@ export async function settleFailedAttempt(
   return 'retry'
 }
 
-/** Runs what has not been run yet in this generation. Returns why the file is no good, or undefined when it is good. */
-async function runSteps(
-  file: UploadedFile,
-  hold: Hold,
-  lost: AbortSignal,
-  { db, storage, steps, now }: ProcessParts,
-): Promise<Failure | undefined> {
-  const account = await findAccount(db, file.domainId)
-  if (!account) throw new Error('The domain of this file has no account.')
-  const finished = new Set((await findStepResults(db, file.id, file.generation)).map((result) => result.step))
-  const context: StepContext = {
-    file,
-    signal: lost,
-    read: async (range) => (await storage.read(file.objectKey, range))?.body ?? null,
-  }
-  for (const name of account.policy.steps) {
-    if (finished.has(name)) continue
-    lost.throwIfAborted()
-    const startedAt = now()
-    const outcome = await steps[name].run(context)
-    if (outcome.kind === 'failure') return { code: outcome.code, detail: outcome.detail }
-    const { result } = outcome
-    await insertStepResult(db, hold, {
-      step: name,
-      attempt: hold.attempt,
-      result,
-      durationMs: now() - startedAt,
-      finishedAt: now(),
-    })
-  }
-  return undefined
+/** Lets go of a file whose steps are not through, and sees to the job that goes on with it. */
+async function pause(hold: Hold, until: number | null, parts: ProcessParts): Promise<JobOutcome> {
+  const paused = await pauseFile(parts.db, hold, parts.now(), until)
+  if (!paused) return 'nothing-to-do'
+  // A wait is over when its answer comes, or else the reconciler publishes the job at its end.
+  if (paused.isDue) await publishJobs(parts, [paused.job])
+  return 'paused'
 }
 
-async function end(hold: Hold, failure: Failure, { db, now }: Pick<ProcessParts, 'db' | 'now'>): Promise<JobOutcome> {
-  return (await failFile(db, hold, failure, now())) ? 'failed' : 'nothing-to-do'
+async function refuse(
+  hold: Hold,
+  refusal: StepRefusal,
+  { db, now }: Pick<ProcessParts, 'db' | 'now'>,
+): Promise<JobOutcome> {
+  return (await refuseFile(db, hold, refusal, now())) ? refusal.verdict : 'nothing-to-do'
 }

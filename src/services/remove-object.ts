@@ -18,7 +18,8 @@ export async function removeObject(
   if (file.removalDueAt > now()) return
   try {
     if (file.r2UploadId) await storage.abortMultipart(file.objectKey, file.r2UploadId)
-    await storage.remove([file.objectKey])
+    // The variants lie under the same key, those of workers that never came to an end included.
+    await storage.removeUnder(file.objectKey)
     const lastRemovalAt = file.deletedAt + lastRemovalAfterMs
     await scheduleRemoval(db, file.id, now() >= lastRemovalAt ? null : lastRemovalAt)
   } catch (error) {

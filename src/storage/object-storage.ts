@@ -58,6 +58,15 @@ export class ObjectStorage {
     return page.objects.map((object) => object.key)
   }
 
+  /** Removes every object whose key begins with this. */
+  async removeUnder(prefix: string): Promise<void> {
+    for (;;) {
+      const page = await orTrouble(this.#bucket.list({ prefix }))
+      await this.remove(page.objects.map((object) => object.key))
+      if (!page.truncated) return
+    }
+  }
+
   /** Removes objects, at most 1,000; those that are not there are no error. */
   async remove(keys: string[]): Promise<void> {
     if (keys.length > 0) await orTrouble(this.#bucket.delete(keys))

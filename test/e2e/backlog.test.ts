@@ -49,7 +49,7 @@ for (const { name, missing, start } of queues) {
       const { results: files } = await worker.env.DB.prepare(
         `SELECT status, attempts, generation, completed_at, next_publish_at,
            (SELECT group_concat(kind, ' ' ORDER BY number) FROM file_events WHERE file_id = uploaded_files.id) AS events,
-           (SELECT count(*) FROM step_results WHERE file_id = uploaded_files.id) AS steps
+           (SELECT count(*) FROM step_runs WHERE file_id = uploaded_files.id) AS steps
          FROM uploaded_files ORDER BY completed_at`,
       ).all<Record<string, unknown> & { completed_at: number }>()
       expect(files).toHaveLength(backlog)

@@ -87,7 +87,7 @@ for (const { name, missing, start } of queues) {
         `SELECT status, generation, attempts, lease_expires_at, next_publish_at, next_attempt_at, postponed_at,
            (SELECT group_concat(number || ' ' || kind, ', ' ORDER BY number) FROM file_events WHERE file_id = id) AS events,
            (SELECT group_concat(generation || ' ' || step || ' ' || attempt, ', ' ORDER BY generation)
-             FROM step_results WHERE file_id = id) AS steps
+             FROM step_runs WHERE file_id = id) AS steps
          FROM uploaded_files WHERE domain_id = ? ORDER BY id`,
       )
         .bind(domain.id)

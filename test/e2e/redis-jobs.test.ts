@@ -385,7 +385,7 @@ describe.skipIf(redisMissing)('jobs in Redis', () => {
     await eventually(() => expect(worker.logged('job-done').length - before).toBeGreaterThanOrEqual(copies.length))
     for (const id of ids) {
       expect(await untilComplete(id)).toMatchObject({ attempts: 1, events: completeOnce })
-      const { results } = await worker.env.DB.prepare('SELECT step FROM step_results WHERE file_id = ?').bind(id).all()
+      const { results } = await worker.env.DB.prepare('SELECT step FROM step_runs WHERE file_id = ?').bind(id).all()
       expect(results).toEqual([{ step: 'inspect' }])
     }
   })

@@ -67,7 +67,7 @@ export async function judge(
     'SELECT file_id, number, kind, generation FROM file_events ORDER BY file_id, number',
   )
   const results = await allRows<{ file_id: string; generation: number; n: number }>(
-    'SELECT file_id, generation, count(*) AS n FROM step_results GROUP BY file_id, generation',
+    'SELECT file_id, generation, count(*) AS n FROM step_runs GROUP BY file_id, generation',
   )
 
   for (const row of present) {
@@ -139,7 +139,7 @@ export async function recordedUploads(): Promise<Set<string>> {
 export async function clear(): Promise<void> {
   const keys = await objectKeys()
   if (keys.length > 0) await env.BUCKET.delete(keys)
-  const tables = ['uploaded_files', 'file_events', 'step_results', 'dead_letters', 'idempotency_keys', 'sweep_cursors']
+  const tables = ['uploaded_files', 'file_events', 'step_runs', 'dead_letters', 'idempotency_keys', 'sweep_cursors']
   await env.DB.batch([
     ...tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
     env.DB.prepare('UPDATE domain_accounts SET stored_files = 0, stored_bytes = 0, month_uploads = 0'),

@@ -371,7 +371,7 @@ describe('one upload', () => {
       id: made.id,
       status: 'complete',
       failure: null,
-      steps: [{ name: 'inspect', status: 'complete' }],
+      steps: [{ name: 'inspect', status: 'complete', progress: null }],
       generation: 1,
       attempts: 1,
       lastEvent: 3,

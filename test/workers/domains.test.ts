@@ -283,7 +283,7 @@ describe('making domains', () => {
     ['an unknown rule', { slug: 'fine', policy: { maxBytes: 1 } }],
     ['a negative limit', { slug: 'fine', policy: { maxFileBytes: -1 } }],
     ['a broken limit', { slug: 'fine', policy: { maxFileBytes: 1.5 } }],
-    ['an unknown step', { slug: 'fine', policy: { steps: ['explode'] } }],
+    ['an unknown step', { slug: 'fine', policy: { steps: [{ step: 'explode' }] } }],
     ['a type that is none', { slug: 'fine', policy: { allowedTypes: ['*'] } }],
     ['a hostname that is none', { slug: 'fine', hostnames: ['a_b.example'] }],
     ['a hostname of one label', { slug: 'fine', hostnames: ['files'] }],
@@ -343,7 +343,7 @@ describe('making domains', () => {
         publicRead: false,
         readBeforeComplete: false,
         allowedTypes: ['*/*'],
-        steps: ['inspect'],
+        steps: [{ step: 'inspect' }],
       },
     })
     expectProblem(await putFile('http://closed.localhost', 'a', 'abc'), 401, 'credential-required')

@@ -3,7 +3,9 @@ import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { Job } from '../../src/core/job.ts'
 import type { Deps } from '../../src/deps.ts'
+import { inspect } from '../../src/processing/inspect.ts'
 import type { Step, StepContext } from '../../src/processing/step.ts'
+import { byName } from '../../src/processing/steps.ts'
 import { reconcile } from '../../src/services/reconcile/reconcile.ts'
 import { runJob } from '../../src/services/run-job.ts'
 import {
@@ -61,7 +63,7 @@ class Workshop {
       env: { DB: faultyD1(env.DB, this.#fault) },
       deps: () => ({
         queue: this.queue,
-        steps: { inspect: { name: 'inspect', run: this.#step } },
+        steps: byName([{ ...inspect, run: this.#step }]),
         now: () => Date.now() + this.aheadMs,
         random: () => 0.5,
         log: () => {},
@@ -72,7 +74,7 @@ class Workshop {
 
 const results = (id: string) =>
   allRows<{ generation: number; attempt: number; result: string }>(
-    'SELECT generation, attempt, result FROM step_results WHERE file_id = ? ORDER BY generation',
+    'SELECT generation, attempt, result FROM step_runs WHERE file_id = ? ORDER BY generation',
     id,
   )
 
@@ -204,7 +206,7 @@ describe('a worker that is slower than its lease', () => {
       entered.resolve()
       await gate.promise
       if (slowEnd === 'throw') throw new Error('late')
-      if (slowEnd === 'failure') return { kind: 'failure', code: 'late', detail: 'Too late.' }
+      if (slowEnd === 'failure') return { kind: 'verdict', verdict: 'failed', code: 'late', detail: 'Too late.' }
       return { kind: 'result', result: { worker: 1 } }
     })
     const job = await workshop.upload(domain, 'file')

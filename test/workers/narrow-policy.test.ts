@@ -9,6 +9,7 @@ import {
   policyChangeSchema,
   policySchema,
 } from '../../src/core/policy.ts'
+import { nameOfSetting } from '../../src/core/step-settings.ts'
 
 const seed = 20_261_122
 const policy = (fields: object = {}): Policy => policySchema.parse(fields)
@@ -48,7 +49,7 @@ const fields = {
   readsPerMinute: orNone,
   readsPerMinutePerClient: orNone,
   readBeforeComplete: fc.boolean(),
-  steps: fc.subarray(['inspect']),
+  steps: fc.subarray([{ step: 'inspect' }, { step: 'http', as: 'ocr', options: { url: 'https://a.example' } }]),
 }
 const administrators = fc.record(fields).map(policy)
 const managers = fc.record(fields, { requiredKeys: [] }).map(change)
@@ -92,7 +93,9 @@ function allowed(policy: Policy): Record<string, boolean> {
     ['public', policy.publicRead],
     ['early', policy.readBeforeComplete],
   )
-  answers.push(['uninspected', !policy.steps.includes('inspect')])
+  for (const name of ['inspect', 'ocr']) {
+    answers.push([`without ${name}`, !policy.steps.some((setting) => nameOfSetting(setting) === name)])
+  }
   return Object.fromEntries(answers)
 }
 
@@ -184,7 +187,7 @@ describe('what a manager sets', () => {
     allowedExtensions: ['png', 'pdf'],
     metadata: { invoice: { format: 'integer', maxLength: 10 }, note: { required: false, values: ['a', 'b'] } },
     retentionDays: 30,
-    steps: ['inspect'],
+    steps: [{ step: 'inspect' }, { step: 'http', options: { url: 'https://a.example', n: 1 } }],
   })
 
   test.each<[object, string[]]>([
@@ -205,6 +208,17 @@ describe('what a manager sets', () => {
     [{ anonymousUpload: false, publicRead: true }, ['publicRead']],
     [{ allowedOrigins: ['*'] }, []],
     [{ steps: [] }, ['steps']],
+    [{ steps: [{ step: 'inspect' }] }, ['steps']],
+    [
+      {
+        steps: [
+          { step: 'http', options: { n: 1, url: 'https://a.example' } },
+          { step: 'inspect', options: {} },
+        ],
+      },
+      [],
+    ],
+    [{ steps: [{ step: 'inspect' }, { step: 'http', options: { url: 'https://a.example' } }] }, ['steps']],
     [{ metadata: { invoice: {}, other: { format: 'date' }, constructor: {} } }, []],
     [{ metadata: { invoice: { required: false } } }, ['metadata']],
     [{ metadata: { invoice: { format: 'uuid' } } }, ['metadata']],

@@ -6,6 +6,7 @@ import type { Job } from '../../src/core/job.ts'
 import worker from '../../src/index.ts'
 import { inspect } from '../../src/processing/inspect.ts'
 import type { Step } from '../../src/processing/step.ts'
+import { byName } from '../../src/processing/steps.ts'
 import { type JobOutcome, processUpload } from '../../src/services/process-upload.ts'
 import { noise } from '../support/e2e/bodies.ts'
 import { eventually } from '../support/e2e/eventually.ts'
@@ -67,7 +68,7 @@ function work(
 ): Promise<JobOutcome> {
   const deps = depsWith({ env: bindings })
   const [place] = deps.places
-  const steps = step ? { inspect: { name: 'inspect' as const, run: step } } : deps.steps
+  const steps = step ? byName([{ ...inspect, run: step }]) : deps.steps
   return processUpload(job, { ...deps, ...place!, queue, steps, maxRunning, now: () => clock, random: () => 0.5 })
 }
 
@@ -111,7 +112,7 @@ describe('a stored file that is no good', () => {
       attempts: 1,
       failure: { code, detail: expect.stringMatching(/\.$/) },
     })
-    expect(shown.steps).toMatchObject([{ name: 'inspect', status: 'waiting', result: null }])
+    expect(shown.steps).toMatchObject([{ name: 'inspect', status: 'refused', result: { code } }])
     expect(shown.completedAt).not.toBeNull()
     expect((await rowOf(job.id)).events).toEqual(['pending', 'processing', 'failed'])
     expect(queue.take()).toEqual([])
@@ -185,11 +186,11 @@ describe('an attempt that ends without an answer', () => {
     ],
     [
       'the result can not be kept',
-      () => ({ DB: faultyD1(env.DB, (sql) => (/^insert into "step_results"/.test(sql) ? 'before' : undefined)) }),
+      () => ({ DB: faultyD1(env.DB, (sql) => (/^insert into "step_runs"/.test(sql) ? 'before' : undefined)) }),
     ],
     [
       'the result is kept and the answer lost',
-      () => ({ DB: faultyD1(env.DB, (sql) => (/^insert into "step_results"/.test(sql) ? 'after' : undefined)) }),
+      () => ({ DB: faultyD1(env.DB, (sql) => (/^insert into "step_runs"/.test(sql) ? 'after' : undefined)) }),
     ],
     [
       'the end can not be written',
@@ -201,7 +202,7 @@ describe('an attempt that ends without an answer', () => {
     clock += 12_000
     expect(await work(job)).toBe('complete')
     expect((await show(job.id)).steps).toMatchObject([{ status: 'complete', result: { size: 3 } }])
-    expect(await allRows('SELECT * FROM step_results WHERE file_id = ?', job.id)).toHaveLength(1)
+    expect(await allRows('SELECT * FROM step_runs WHERE file_id = ?', job.id)).toHaveLength(1)
   })
 
   test('whose end was written and only the answer lost stays complete', async () => {
@@ -216,7 +217,7 @@ describe('an attempt that ends without an answer', () => {
     let leased = false
     const DB = faultyD1(env.DB, (sql) => {
       if (leased) return 'before'
-      leased = /"attempts" = attempts \+ 1/.test(sql)
+      leased = /"lease_number" = lease_number \+ 1/.test(sql)
       return undefined
     })
     await expect(work(job, { bindings: { DB } })).rejects.toThrow()
@@ -280,7 +281,10 @@ describe('a job that is delivered more than once', () => {
 describe('a worker that has lost its lease', () => {
   const endings: [name: string, end: Step['run']][] = [
     ['succeeds', fine],
-    ['finds the file bad', async () => ({ kind: 'failure', code: 'too-late', detail: 'Nobody should read this.' })],
+    [
+      'finds the file bad',
+      async () => ({ kind: 'verdict', verdict: 'failed', code: 'too-late', detail: 'Nobody should read this.' }),
+    ],
     ['fails', failing],
   ]
 
@@ -640,7 +644,7 @@ describe('the reconciler', () => {
     clock += 3 * day
     expect(await sweep()).toMatchObject({ forgotten: 2 })
     expectProblem(await call('GET', `${kept.origin}/v1/uploads/${done.id}`), 404, 'upload-not-found')
-    for (const table of ['file_events', 'step_results']) {
+    for (const table of ['file_events', 'step_runs']) {
       expect(await allRows(`SELECT * FROM ${table} WHERE file_id IN (?, ?)`, done.id, failed.id)).toEqual([])
     }
   })
@@ -741,7 +745,7 @@ describe('the queue', () => {
 
   test('delivers again what found no database, and only that', async () => {
     const job = await stored()
-    const DB = faultyD1(env.DB, (sql) => (/"attempts" = attempts \+ 1/.test(sql) ? 'before' : undefined))
+    const DB = faultyD1(env.DB, (sql) => (/"lease_number" = lease_number \+ 1/.test(sql) ? 'before' : undefined))
     const result = await deliver([job, 'junk'], { DB })
     expect(result.retryMessages).toMatchObject([{ msgId: '0' }])
     expect(result.explicitAcks).toEqual(['1'])

@@ -12,7 +12,7 @@ import {
 } from '../../src/core/status.ts'
 import { claimFile, commitFiles, type FileToCommit } from '../../src/db/uploaded-files/commit.ts'
 import { deleteFile } from '../../src/db/uploaded-files/delete.ts'
-import { completeFile, failFile, reprocessFile, retryFile } from '../../src/db/uploaded-files/finish.ts'
+import { completeFile, refuseFile, reprocessFile, retryFile } from '../../src/db/uploaded-files/finish.ts'
 import { leaseFile } from '../../src/db/uploaded-files/lease.ts'
 import { allRows, execute, makeDomain, rowOf, type TestDomain } from '../support/workers/client.ts'
 import { depsWith } from '../support/workers/faults.ts'
@@ -20,7 +20,7 @@ import { depsWith } from '../support/workers/faults.ts'
 vi.setConfig({ testTimeout: 120_000 })
 
 const leaseMs = 1000
-const failure = { code: 'test', detail: 'A test.' }
+const failure = { verdict: 'failed' as const, code: 'test', detail: 'A test.' }
 let domain: TestDomain
 
 beforeAll(async () => {
@@ -32,7 +32,7 @@ interface Move {
   transition: Exclude<Transition, 'quarantine'>
   /** How far what the mover believes lies behind the row. */
   generationsBehind: number
-  attemptsBehind: number
+  leasesBehind: number
   /** Time that passes before it. */
   waitMs: number
 }
@@ -42,7 +42,7 @@ const move: fc.Arbitrary<Move> = fc.record({
     ...(['lease', 'lease', 'lease', 'retry', 'complete', 'fail', 'reprocess', 'commit', 'delete'] as const),
   ),
   generationsBehind: fc.constantFrom(0, 0, 0, 0, 1, -1),
-  attemptsBehind: fc.constantFrom(0, 0, 0, 0, 1, -1),
+  leasesBehind: fc.constantFrom(0, 0, 0, 0, 1, -1),
   waitMs: fc.constantFrom(0, 0, 1, leaseMs - 1, leaseMs),
 })
 
@@ -50,6 +50,7 @@ interface Row {
   status: FileStatus
   generation: number
   attempts: number
+  lease_number: number
   last_event: number
   lease_expires_at: number | null
   next_attempt_at: number | null
@@ -86,11 +87,17 @@ test.each(['uploading', 'pending'] as const)(
 
         /** What a worker with this knowledge does; whether the row says that it happened. */
         const attempt = async (
-          { transition, generationsBehind, attemptsBehind }: Move,
+          { transition, generationsBehind, leasesBehind }: Move,
           before: Row,
         ): Promise<boolean> => {
           const generation = before.generation - generationsBehind
-          const hold = { domainId: domain.id, id, generation, attempt: before.attempts - attemptsBehind }
+          const hold = {
+            domainId: domain.id,
+            id,
+            generation,
+            attempt: before.attempts,
+            leaseNumber: before.lease_number - leasesBehind,
+          }
           switch (transition) {
             case 'commit':
               return commitFiles(db, committer, [{ ...file, claim }], now).then(
@@ -104,7 +111,7 @@ test.each(['uploading', 'pending'] as const)(
             case 'complete':
               return (await completeFile(db, hold, now)) !== undefined
             case 'fail':
-              return (await failFile(db, hold, failure, now)) !== undefined
+              return (await refuseFile(db, hold, failure, now)) !== undefined
             case 'reprocess':
               return (await reprocessFile(db, hold, now)) !== undefined
             case 'delete':
@@ -127,7 +134,7 @@ test.each(['uploading', 'pending'] as const)(
           expect(mayFollow(before.status, after.status)).toBe(true)
           expect(after.last_event).toBe(before.last_event + 1)
           expect(after.generation).toBe(before.generation + (transition === 'reprocess' ? 1 : 0))
-          const isHeld = tried.generationsBehind === 0 && tried.attemptsBehind === 0
+          const isHeld = tried.generationsBehind === 0 && tried.leasesBehind === 0
           if (['retry', 'complete', 'fail'].includes(transition)) expect(isHeld).toBe(true)
           if (transition === 'lease') {
             expect(tried.generationsBehind).toBe(0)
@@ -182,18 +189,18 @@ test.each(fileStatuses)('of all moves at once from %s, one at most follows the t
   }
   await commitFiles(db, committer, [{ ...file, claim: null }], now)
   await execute(
-    'UPDATE uploaded_files SET status = ?, lease_expires_at = ?, attempts = 1 WHERE id = ?',
+    'UPDATE uploaded_files SET status = ?, lease_expires_at = ?, attempts = 1, lease_number = 1 WHERE id = ?',
     status,
     status === 'processing' ? now + leaseMs : null,
     id,
   )
-  const hold = { domainId: domain.id, id, generation: 1, attempt: 1 }
+  const hold = { domainId: domain.id, id, generation: 1, attempt: 1, leaseNumber: 1 }
   const outcomes = await Promise.all([
     leaseFile(db, hold, { now, leaseMs, maxRunning: null }),
     leaseFile(db, hold, { now, leaseMs, maxRunning: null }),
     completeFile(db, hold, now),
     completeFile(db, hold, now),
-    failFile(db, hold, failure, now),
+    refuseFile(db, hold, failure, now),
     retryFile(db, hold, failure, now, now),
   ])
   const { events, last_event: last } = await rowOf(id)

@@ -1,5 +1,21 @@
+import { sql } from 'drizzle-orm'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import { uploadedFiles } from '../schema.ts'
+
+/** The job that a row asks for. */
+export const jobColumns = {
+  id: uploadedFiles.id,
+  domainId: uploadedFiles.domainId,
+  generation: uploadedFiles.generation,
+  publish: uploadedFiles.publishCount,
+  bytes: uploadedFiles.size,
+}
+
+/** Whether a file is in the middle of its processing while nobody works on it. */
+export const isPaused = sql`(status = 'processing' AND lease_expires_at IS NULL)`
+
+/** Whether nothing happens to a file until a job comes for it. */
+export const awaitsJob = sql`(status = 'pending' OR ${isPaused})`
 
 /** What a reader of a file gets to see of its row. */
 export const fileColumns = {
@@ -15,6 +31,7 @@ export const fileColumns = {
   status: uploadedFiles.status,
   generation: uploadedFiles.generation,
   attempts: uploadedFiles.attempts,
+  leaseNumber: uploadedFiles.leaseNumber,
   failureCode: uploadedFiles.failureCode,
   failureDetail: uploadedFiles.failureDetail,
   metadata: uploadedFiles.metadata,

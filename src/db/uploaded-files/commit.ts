@@ -220,6 +220,7 @@ export function committedFile(committer: Committer, { claim, ...file }: FileToCo
     status: transitions.commit.to,
     generation: 1,
     attempts: 0,
+    leaseNumber: 0,
     failure: null,
     lastEvent: claim ? 2 : 1,
     createdAt: timeOfId(file.id),

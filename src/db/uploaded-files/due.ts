@@ -3,16 +3,8 @@ import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import type { Database } from '../database.ts'
 import { uploadedFiles } from '../schema.ts'
+import { awaitsJob, jobColumns } from './columns.ts'
 import type { Hold } from './move.ts'
-
-/** The job that a row asks for. */
-const jobColumns = {
-  id: uploadedFiles.id,
-  domainId: uploadedFiles.domainId,
-  generation: uploadedFiles.generation,
-  publish: uploadedFiles.publishCount,
-  bytes: uploadedFiles.size,
-}
 
 /**
  * Takes up to `limit` rows whose publish is due, noting the next one (twice as far away) in the same statement, so that
@@ -22,7 +14,7 @@ export async function takeDueJobs(db: Database, now: number, limit: number): Pro
   const due = db
     .select({ id: uploadedFiles.id })
     .from(uploadedFiles)
-    .where(and(lte(uploadedFiles.nextPublishAt, now), eq(uploadedFiles.status, 'pending')))
+    .where(and(lte(uploadedFiles.nextPublishAt, now), awaitsJob))
     .orderBy(asc(uploadedFiles.nextPublishAt))
     .limit(limit)
   // publishIntervalSeconds(publish) in SQL would say the rule twice; the first twelve values are the rule itself.
@@ -45,7 +37,7 @@ export async function takeDueJobs(db: Database, now: number, limit: number): Pro
 
 /** How many rows are due to be published. */
 export async function countDueJobs(db: Database, now: number): Promise<number> {
-  return db.$count(uploadedFiles, and(lte(uploadedFiles.nextPublishAt, now), eq(uploadedFiles.status, 'pending')))
+  return db.$count(uploadedFiles, and(lte(uploadedFiles.nextPublishAt, now), awaitsJob))
 }
 
 /** Makes a row's job due now: its delivery has failed for good. Nothing happens when the file has moved on. */
@@ -62,7 +54,7 @@ export async function makeDue(
         eq(uploadedFiles.domainId, job.domainId),
         eq(uploadedFiles.id, job.id),
         eq(uploadedFiles.generation, job.generation),
-        eq(uploadedFiles.status, 'pending'),
+        awaitsJob,
       ),
     )
 }
@@ -85,7 +77,7 @@ export async function takePostponedJob(db: Database, domainId: string, now: numb
       publishCount: sql`publish_count + 1`,
       nextPublishAt: now + publishIntervalSeconds(1) * 1000,
     })
-    .where(and(sql`${uploadedFiles.id} IN ${longest}`, eq(uploadedFiles.status, 'pending')))
+    .where(and(sql`${uploadedFiles.id} IN ${longest}`, awaitsJob))
     .returning(jobColumns)
   return job
 }
@@ -108,7 +100,7 @@ export async function takeJob(
         eq(uploadedFiles.domainId, file.domainId),
         eq(uploadedFiles.id, file.id),
         eq(uploadedFiles.generation, file.generation),
-        eq(uploadedFiles.status, 'pending'),
+        awaitsJob,
       ),
     )
     .returning(jobColumns)
@@ -123,6 +115,7 @@ export async function findDeadLeases(db: Database, now: number, limit: number): 
       domainId: uploadedFiles.domainId,
       generation: uploadedFiles.generation,
       attempt: uploadedFiles.attempts,
+      leaseNumber: uploadedFiles.leaseNumber,
     })
     .from(uploadedFiles)
     .where(and(eq(uploadedFiles.status, 'processing'), lte(uploadedFiles.leaseExpiresAt, now)))

@@ -2,10 +2,12 @@ import { and, eq, inArray, sql } from 'drizzle-orm'
 import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import { transitions } from '../../core/status.ts'
+import type { StepRefusal } from '../../core/step-run.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../database.ts'
 import { recordLatestEvent } from '../file-events.ts'
 import { uploadedFiles } from '../schema.ts'
+import { jobColumns } from './columns.ts'
 import { type Hold, heldBy, move, ownedBy, stamp } from './move.ts'
 
 /** Ends a generation well. Undefined: the lease was lost, and somebody else decides. */
@@ -22,14 +24,14 @@ export function completeFile(db: Database, hold: Hold, now: number): Promise<Upl
   })
 }
 
-/** Ends a generation with a failure that the file's owner is told. */
-export function failFile(
+/** Ends a generation with something that the file's owner is told. */
+export function refuseFile(
   db: Database,
   hold: Hold,
-  failure: { code: string; detail: string },
+  failure: StepRefusal,
   now: number,
 ): Promise<UploadedFile | undefined> {
-  return move(db, hold, 'fail', now, {
+  return move(db, hold, failure.verdict === 'quarantined' ? 'quarantine' : 'fail', now, {
     where: heldBy(hold),
     set: {
       leaseExpiresAt: null,
@@ -63,13 +65,7 @@ export async function retryFile(
         ...stamp(now),
       })
       .where(and(ownedBy(hold), inArray(uploadedFiles.status, transitions.retry.from), heldBy(hold)))
-      .returning({
-        id: uploadedFiles.id,
-        domainId: uploadedFiles.domainId,
-        generation: uploadedFiles.generation,
-        publish: uploadedFiles.publishCount,
-        bytes: uploadedFiles.size,
-      }),
+      .returning(jobColumns),
     recordLatestEvent(db, hold.id),
   ])
   return rows[0]

@@ -1,8 +1,10 @@
-import { and, eq, lt, type SQL, sql } from 'drizzle-orm'
-import { maxAttempts } from '../../core/backoff.ts'
+import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { maxAttempts, publishIntervalSeconds } from '../../core/backoff.ts'
+import type { Job } from '../../core/job.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../database.ts'
-import { uploadedFiles } from '../schema.ts'
+import { stepRuns, uploadedFiles } from '../schema.ts'
+import { awaitsJob, isPaused, jobColumns } from './columns.ts'
 import { type Hold, heldBy, move, ownedBy } from './move.ts'
 
 /** When a file may be leased: it is due, or its last lease has ended, and its domain has room for one more. */
@@ -23,11 +25,14 @@ export function leaseFile(
     where: and(
       eq(uploadedFiles.generation, job.generation),
       isDue(now),
-      lt(uploadedFiles.attempts, maxAttempts),
+      sql`(${uploadedFiles.attempts} < ${maxAttempts} OR ${isPaused})`,
       maxRunning === null ? undefined : sql`${runningFiles(job.domainId, now)} < ${maxRunning}`,
     ),
     set: {
-      attempts: sql`attempts + 1`,
+      leaseNumber: sql`lease_number + 1`,
+      // Going on after a pause is no new attempt, and no event.
+      attempts: sql`attempts + ${unlessPaused}`,
+      lastEvent: sql`last_event + ${unlessPaused}`,
       leaseExpiresAt: now + leaseMs,
       nextPublishAt: null,
       nextAttemptAt: null,
@@ -52,9 +57,9 @@ export async function postponeFile(
     .where(
       and(
         ownedBy(job),
-        eq(uploadedFiles.status, 'pending'),
         eq(uploadedFiles.generation, job.generation),
         isDue(now),
+        awaitsJob,
         sql`${runningFiles(job.domainId, now)} >= ${maxRunning}`,
       ),
     )
@@ -72,10 +77,59 @@ export async function renewLease(db: Database, hold: Hold, leaseExpiresAt: numbe
   return renewed.length > 0
 }
 
+/**
+ * Lets go of a file in the middle of its processing, and returns the job that goes on with it: to publish at once, or
+ * with `until` at that time, if no answer for one of its steps comes before. Undefined: the lease was lost.
+ */
+export async function pauseFile(
+  db: Database,
+  hold: Hold,
+  now: number,
+  until: number | null,
+): Promise<{ job: Job; isDue: boolean } | undefined> {
+  // What came while the step was about to wait must not be waited for.
+  const hasAnswer = sql`EXISTS (SELECT 1 FROM ${stepRuns} WHERE ${stepRuns.fileId} = ${hold.id}
+    AND ${stepRuns.generation} = ${hold.generation} AND ${stepRuns.status} = 'waiting' AND ${stepRuns.answer} IS NOT NULL)`
+  const [row] = await db
+    .update(uploadedFiles)
+    .set({
+      leaseExpiresAt: null,
+      publishCount: sql`publish_count + 1`,
+      nextAttemptAt: sql`CASE WHEN ${hasAnswer} THEN NULL ELSE ${until} END`,
+      nextPublishAt: sql`CASE WHEN ${until} IS NULL OR ${hasAnswer} THEN ${now + publishIntervalSeconds(1) * 1000} ELSE ${until} END`,
+      updatedAt: now,
+    })
+    .where(and(ownedBy(hold), eq(uploadedFiles.status, 'processing'), heldBy(hold)))
+    .returning({ ...jobColumns, nextAttemptAt: uploadedFiles.nextAttemptAt })
+  if (!row) return undefined
+  const { nextAttemptAt, ...job } = row
+  return { job, isDue: nextAttemptAt === null }
+}
+
+/** Ends a pause, now that an answer is there: the job to publish. Undefined: the file does not wait (any more). */
+export async function endPause(
+  db: Database,
+  file: { domainId: string; id: string; generation: number },
+  now: number,
+): Promise<Job | undefined> {
+  const [job] = await db
+    .update(uploadedFiles)
+    .set({
+      publishCount: sql`publish_count + 1`,
+      nextAttemptAt: null,
+      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+    })
+    .where(and(ownedBy(file), eq(uploadedFiles.generation, file.generation), isPaused))
+    .returning(jobColumns)
+  return job
+}
+
 function isDue(now: number): SQL {
-  return sql`(status = 'pending' AND (next_attempt_at IS NULL OR next_attempt_at <= ${now})
+  return sql`(${awaitsJob} AND (next_attempt_at IS NULL OR next_attempt_at <= ${now})
     OR status = 'processing' AND lease_expires_at <= ${now})`
 }
+
+const unlessPaused = sql`(CASE WHEN ${isPaused} THEN 0 ELSE 1 END)`
 
 /** How many files of a domain are being worked on. */
 function runningFiles(domainId: string, now: number): SQL {

@@ -11,7 +11,10 @@ export interface Hold {
   domainId: string
   id: string
   generation: number
+  /** Which of its attempts this is. */
   attempt: number
+  /** Which of its leases this is. */
+  leaseNumber: number
 }
 
 /** One guarded update and its event, in one batch. */
@@ -26,7 +29,7 @@ export async function move(
   const [rows] = await db.batch([
     db
       .update(uploadedFiles)
-      .set({ ...set, status: to, ...stamp(now) })
+      .set({ ...stamp(now), ...set, status: to })
       .where(and(ownedBy(file), inArray(uploadedFiles.status, from), where))
       .returning(fileColumns),
     recordLatestEvent(db, file.id),
@@ -39,7 +42,7 @@ export function ownedBy(file: { domainId: string; id: string }): SQL | undefined
 }
 
 export function heldBy(hold: Hold): SQL | undefined {
-  return and(eq(uploadedFiles.generation, hold.generation), eq(uploadedFiles.attempts, hold.attempt))
+  return and(eq(uploadedFiles.generation, hold.generation), eq(uploadedFiles.leaseNumber, hold.leaseNumber))
 }
 
 export function stamp(now: number) {

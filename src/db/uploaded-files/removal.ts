@@ -1,6 +1,6 @@
 import { and, asc, eq, lt, lte, sql } from 'drizzle-orm'
 import type { Database } from '../database.ts'
-import { domainAccounts, fileEvents, stepResults, uploadedFiles } from '../schema.ts'
+import { domainAccounts, fileEvents, fileVariants, stepRuns, uploadedFiles } from '../schema.ts'
 import type { DeletedFile } from './delete.ts'
 
 /** Deleted files whose objects are to be removed from R2, or to be removed once more. */
@@ -88,21 +88,24 @@ export async function forgetFiles(db: Database, ids: readonly string[]): Promise
   const these = sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`
   await db.batch([
     db.delete(fileEvents).where(sql`${fileEvents.fileId} IN ${these}`),
-    db.delete(stepResults).where(sql`${stepResults.fileId} IN ${these}`),
+    db.delete(stepRuns).where(sql`${stepRuns.fileId} IN ${these}`),
+    db.delete(fileVariants).where(sql`${fileVariants.fileId} IN ${these}`),
     db.delete(uploadedFiles).where(and(eq(uploadedFiles.status, 'deleted'), sql`${uploadedFiles.id} IN ${these}`)),
   ])
 }
 
-/** Which of these object keys belong to a file: one that is there, or one whose object is still to be removed. */
+/**
+ * Which of these object keys belong to a file: one that is there, or one whose objects are still to be removed. A variant
+ * belongs to its file when the file shows it, and while somebody may be about to.
+ */
 export async function findKnownKeys(db: Database, keys: readonly string[]): Promise<Set<string>> {
-  const rows = await db
-    .select({ objectKey: uploadedFiles.objectKey })
-    .from(uploadedFiles)
-    .where(
-      and(
-        sql`${uploadedFiles.id} IN (SELECT substr(value, 1, 36) FROM json_each(${JSON.stringify(keys)}))`,
-        sql`(${uploadedFiles.status} <> 'deleted' OR ${uploadedFiles.removalDueAt} IS NOT NULL)`,
-      ),
-    )
-  return new Set(rows.map((row) => row.objectKey))
+  const rows = await db.all<{ key: string }>(sql`
+    SELECT value AS key FROM json_each(${JSON.stringify(keys)})
+    JOIN ${uploadedFiles} ON ${uploadedFiles.id} = substr(value, 1, 36)
+    WHERE (${uploadedFiles.status} <> 'deleted' OR ${uploadedFiles.removalDueAt} IS NOT NULL)
+      AND (value = ${uploadedFiles.objectKey}
+        OR ${uploadedFiles.status} IN ('pending', 'processing', 'deleted')
+        OR EXISTS (SELECT 1 FROM ${fileVariants}
+          WHERE ${fileVariants.fileId} = ${uploadedFiles.id} AND ${fileVariants.objectKey} = value))`)
+  return new Set(rows.map((row) => row.key))
 }

@@ -3,8 +3,10 @@ import { narrow, type WiderField, widerFields } from '../../core/narrow-policy.t
 import { type Policy, type PolicyChange, storedPolicy } from '../../core/policy.ts'
 import type { Clock } from '../../core/ports.ts'
 import { type AccountRecord, changeAccount } from '../../db/account-changes.ts'
+import type { Steps } from '../../processing/step.ts'
 import type { DomainDirectory } from '../domain-directory.ts'
 import { type DomainRecord, type FindParts, findOpenDomain } from './find-domain.ts'
+import { requireRunnable } from './require-runnable.ts'
 
 /** Who changes a domain decides which layer of its policy is meant. */
 export type ChangeFrom = 'administrator' | 'manager'
@@ -21,11 +23,11 @@ const maxTries = 5
 
 /**
  * Changes some fields of a domain's policy, and whether it is suspended: commits go by it from this moment. Throws
- * `domain-not-found`, and for a manager `policy-too-wide` where he asks for more than the administrator allows, and
+ * `domain-not-found`, `request-invalid` for steps that the deployment can't run, and for a manager `policy-too-wide` where he asks for more than the administrator allows, and
  * `forbidden` for what is the administrator's alone.
  */
 export async function changeDomain(
-  parts: FindParts & { directory: Pick<DomainDirectory, 'forget'>; now: Clock },
+  parts: FindParts & { directory: Pick<DomainDirectory, 'forget'>; steps: Steps; now: Clock },
   slug: string,
   change: DomainChange,
   from: ChangeFrom,
@@ -36,10 +38,14 @@ export async function changeDomain(
   for (let tried = 0; tried < maxTries; tried++) {
     const record = await findOpenDomain(parts, slug)
     const before = change.managerPolicy === null ? { ...record.account, managerPolicy: {} } : record.account
-    const account = await changeAccount(record.place.db, record.account, {
-      ...(from === 'administrator'
+    const policies =
+      from === 'administrator'
         ? changedByAdministrator(before, change.policy ?? {})
-        : changedByManager(before, change.policy ?? {})),
+        : changedByManager(before, change.policy ?? {})
+    // A change of something else must not fail where the deployment has lost a step since.
+    if (change.policy?.steps ?? change.policy?.readBeforeComplete) requireRunnable(parts.steps, policies.policy)
+    const account = await changeAccount(record.place.db, record.account, {
+      ...policies,
       suspendedAt: suspension(record.account, change.suspended, parts.now()),
     })
     if (!account) continue

@@ -7,9 +7,11 @@ import type { Clock } from '../../core/ports.ts'
 import { violates } from '../../db/database.ts'
 import { deleteAccount, insertAccount } from '../../db/domain-accounts.ts'
 import { insertDomainNames } from '../../db/domains.ts'
+import type { Steps } from '../../processing/step.ts'
 import { type Place, placeIn } from '../place.ts'
 import { hostnameTaken, requireHostname } from './domain-hostnames.ts'
 import type { DomainRecord, FindParts } from './find-domain.ts'
+import { requireRunnable } from './require-runnable.ts'
 
 export interface NewDomain {
   slug: string
@@ -21,15 +23,17 @@ export interface NewDomain {
 
 /**
  * Makes a domain; its hostnames route at once. Throws `domain-exists` or `hostname-taken` when a name belongs to
- * somebody, and `request-invalid` for a name that nobody may have, or a jurisdiction that the deployment has no place in.
+ * somebody, and `request-invalid` for a name that nobody may have, steps that the deployment can't run, or a jurisdiction
+ * that it has no place in.
  */
 export async function createDomain(
-  { control, places, baseDomain, now }: FindParts & { baseDomain: string; now: Clock },
+  { control, places, baseDomain, steps, now }: FindParts & { baseDomain: string; steps: Steps; now: Clock },
   { slug, hostnames, policy, jurisdiction }: NewDomain,
 ): Promise<DomainRecord> {
   if (reservedSlugs.has(slug)) {
     throw new Refusal('request-invalid', `The slug "${slug}" is reserved. Choose another.`, { facts: { slug } })
   }
+  requireRunnable(steps, policy)
   const place = requirePlace(places, jurisdiction)
   const names = [...new Set(hostnames.map((hostname) => requireHostname(hostname, baseDomain)))]
   const name = { id: uuidv7(), slug, jurisdiction, createdAt: now() }
