@@ -30,6 +30,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   'route-not-found': { status: 404, title: 'There is nothing at this address' },
   'domain-not-found': { status: 404, title: 'There is no such domain' },
   'upload-not-found': { status: 404, title: 'There is no such upload' },
+  'variant-not-found': { status: 404, title: 'There is no such variant' },
   'key-not-found': { status: 404, title: 'There is no such key' },
   'hostname-not-found': { status: 404, title: 'There is no such hostname' },
   'dead-letter-not-found': {

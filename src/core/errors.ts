@@ -30,6 +30,7 @@ export const errorCodes = [
   'method-not-allowed',
   'key-not-found',
   'upload-not-found',
+  'variant-not-found',
   'upload-deleted',
   'not-ready',
   'status-conflict',

@@ -22,6 +22,20 @@ export function extensionOf(filename: string): string {
   return dot > 0 ? filename.slice(dot + 1).toLowerCase() : ''
 }
 
+const extensionOfType: ReadonlyMap<string, string> = new Map([
+  ['image/jpeg', '.jpg'],
+  ['image/png', '.png'],
+  ['image/webp', '.webp'],
+  ['image/avif', '.avif'],
+])
+
+/** The name to save a variant under: `harbour.png` has its `thumb` as `harbour-thumb.webp`. */
+export function variantFilename(filename: string, { name, type }: { name: string; type: string }): string {
+  const dot = filename.lastIndexOf('.')
+  const stem = dot > 0 ? filename.slice(0, dot) : filename
+  return cleanFilename(`${stem}-${name}${extensionOfType.get(type) ?? ''}`)
+}
+
 function shorten(name: string): string {
   if (byteLength(name) <= maxFilenameBytes) return name
   const dot = name.lastIndexOf('.')

@@ -60,7 +60,23 @@ export const uploadSchema = z
   })
   .openapi('Upload')
 
-export const uploadDetailSchema = uploadSchema.extend({ steps: z.array(stepSchema) }).openapi('UploadDetail')
+export const variantSchema = z
+  .object({
+    name: z.string(),
+    type: z.string().describe('Its media type.'),
+    size: z.int().describe('Bytes.'),
+    width: z.int().nullable().describe('Pixels, of a picture.'),
+    height: z.int().nullable(),
+    url: z.url(),
+  })
+  .openapi('Variant')
+
+export const uploadDetailSchema = uploadSchema
+  .extend({
+    steps: z.array(stepSchema),
+    variants: z.array(variantSchema).describe('What the steps have made of the file; empty while it is not served.'),
+  })
+  .openapi('UploadDetail')
 
 export const statusSchema = z
   .object({

@@ -1,6 +1,6 @@
 import type { AppContext } from '../context.ts'
 import type { Domain } from '../core/domain.ts'
-import type { StepRun } from '../core/step-run.ts'
+import type { StepRun, Variant } from '../core/step-run.ts'
 import { nameOfSetting } from '../core/step-settings.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 
@@ -49,6 +49,14 @@ export function serialiseSteps(domain: Domain, { status }: UploadedFile, runs: r
       result: run?.result ?? null,
     }
   })
+}
+
+/** The variants of a file, with where each is served. */
+export function serialiseVariants(c: AppContext, domain: Domain, { id }: UploadedFile, variants: readonly Variant[]) {
+  return variants.map(({ name, type, size, width, height }) => ({
+    ...{ name, type, size, width, height },
+    url: uploadUrl(c, domain, id, `/variants/${name}`),
+  }))
 }
 
 /** Where an upload is found, on the host that it was asked for. */

@@ -6,6 +6,7 @@ import { requireDomain } from '../middleware/domain.ts'
 import { deleteUpload } from '../services/delete-upload.ts'
 import { describeUpload } from '../services/describe-upload.ts'
 import { listUploads } from '../services/list-uploads.ts'
+import { isReadable } from '../services/read-content.ts'
 import { reprocessUpload } from '../services/reprocess-upload.ts'
 import {
   domainQuery,
@@ -17,7 +18,7 @@ import {
   uploadDetailSchema,
   uploadSchema,
 } from './schemas.ts'
-import { serialiseSteps, serialiseTimes, serialiseUpload, uploadUrl } from './serialise-upload.ts'
+import { serialiseSteps, serialiseTimes, serialiseUpload, serialiseVariants, uploadUrl } from './serialise-upload.ts'
 
 const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
 
@@ -122,11 +123,12 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
     const domain = requireDomain(c)
     const { id } = c.req.valid('param')
     requireAccess(c.var.credential, 'read', domain, id)
-    const { file, runs } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
+    const { file, runs, variants } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
     return c.json(
       {
         ...serialiseUpload(c, domain, file),
         steps: serialiseSteps(domain, file, runs),
+        variants: isReadable(file, domain.policy) ? serialiseVariants(c, domain, file, variants) : [],
       },
       200,
     )

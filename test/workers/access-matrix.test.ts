@@ -145,6 +145,7 @@ const table: Record<string, Row> = {
   'GET /v1/uploads/{id}': readable,
   'GET /v1/uploads/{id}/status': readable,
   'GET /v1/uploads/{id}/content': readable,
+  'GET /v1/uploads/{id}/variants/{name}': readable,
   'DELETE /v1/uploads/{id}': file('delete', '204 404 404'),
   'POST /v1/uploads/{id}/reprocess': file('upload', '202 404 404'),
   'POST /v1/uploads/{id}/links': { ...file('read', '201 404 404'), request: body({}) },
@@ -266,6 +267,7 @@ async function addressOf(
   const path = (route.split(' ')[1] as string)
     .replace('{filename}', 'a.txt')
     .replace('{keyId}', uuidv7())
+    .replace('{name}', 'thumb')
     .replace('{hostname}', 'nobody.example')
   const origin = path.startsWith('/v1/upload') ? own.origin : apex
   const holder = { own, "another domain's": other, unknown: null }[target]
@@ -284,4 +286,9 @@ async function completeFile(domain: TestDomain): Promise<string> {
 
 async function finish(id: string): Promise<void> {
   await execute("UPDATE uploaded_files SET status = 'complete', next_publish_at = NULL WHERE id = ?", id)
+  await execute(
+    `INSERT INTO file_variants
+      SELECT id, 'thumb', 'image', object_key, 'image/webp', size, sha256, 1, 1 FROM uploaded_files WHERE id = ?`,
+    id,
+  )
 }

@@ -355,8 +355,9 @@ describe('one upload', () => {
     // Told once, to the one that sent it.
     const { readToken: _readToken, ...made } = accepted
     const shown = await waitForStatus(domain, made.id)
-    const { steps, ...rest } = shown
+    const { steps, variants, ...rest } = shown
     expect(steps).toMatchObject([{ name: 'inspect', status: 'complete' }])
+    expect(variants).toEqual([])
     expect(Object.keys(rest).sort()).toEqual(Object.keys(made).sort())
     expect(rest).toMatchObject({
       ...made,

@@ -9,6 +9,7 @@ import {
   type Answer,
   adminToken,
   call,
+  execute,
   expectProblem,
   field,
   file,
@@ -154,6 +155,12 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
   'key-not-found': async () =>
     call('DELETE', `${apex}/v1/domains/${(await makeDomain()).slug}/keys/${uuidv7()}`, asAdmin),
   'upload-not-found': async () => call('GET', `${(await makeDomain()).origin}/v1/uploads/${uuidv7()}`),
+  'variant-not-found': async () => {
+    const domain = await makeDomain()
+    const { id } = await put(domain)
+    await execute("UPDATE uploaded_files SET status = 'complete', next_publish_at = NULL WHERE id = ?", id)
+    return call('GET', `${domain.origin}/v1/uploads/${id}/variants/thumb`)
+  },
   'upload-deleted': async () => {
     const domain = await makeDomain()
     const url = `${domain.origin}/v1/uploads/${(await put(domain)).id}`
