@@ -7,12 +7,13 @@ import type { ApiKey } from './db/api-keys.ts'
 import { type Database, openDatabase } from './db/database.ts'
 import { dnsOverHttps } from './dns/dns-over-https.ts'
 import { type Env, parseEnv } from './env.ts'
+import { CloudflareImages } from './images/cloudflare-images.ts'
 import { BufferPool } from './ingest/buffer-pool.ts'
 import { DurableRateLimiter } from './limits/durable.ts'
 import { UpstashRateLimiter } from './limits/upstash.ts'
 import { log } from './log.ts'
 import type { Steps } from './processing/step.ts'
-import { steps } from './processing/steps.ts'
+import { buildSteps } from './processing/steps.ts'
 import { CloudflareJobQueue } from './queue/cloudflare.ts'
 import { coalesce } from './queue/coalesce.ts'
 import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
@@ -121,7 +122,7 @@ function buildAdapters(env: Env): Adapters {
     domainGraceMs: env.DOMAIN_GRACE_DAYS * 24 * 3600_000,
     lookUpTxt: dnsOverHttps(env.DNS_OVER_HTTPS_URL),
     pool,
-    steps,
+    steps: buildSteps({ pictures: env.IMAGES ? new CloudflareImages(env.IMAGES) : null }),
     now,
     random: Math.random,
     log,

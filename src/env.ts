@@ -39,6 +39,10 @@ const envSchema = z
         'the Durable Object binding is missing',
       )
       .optional(),
+    /** Makes the pictures of the step `image`; without it no policy can ask for that. */
+    IMAGES: z
+      .custom<ImagesBinding>((value) => typeof value === 'object' && value !== null, 'the Images binding is missing')
+      .optional(),
     /** `development` opens what a developer needs on his own machine; set by the scripts of this project and the tests. */
     MODE: z.enum(['production', 'development']).default('production'),
     /** Development only: how far ahead of the time the reconciler and the leases are, in seconds. */

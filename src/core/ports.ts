@@ -39,3 +39,28 @@ export type TxtAnswer =
 
 /** Looks the TXT records of a name up. Never throws. */
 export type TxtLookup = (name: string) => Promise<TxtAnswer>
+
+/** The formats that pictures are made in, by their media type. */
+export type PictureType = 'image/jpeg' | 'image/png' | 'image/webp' | 'image/avif'
+
+/** What a picture is to be made into. */
+export interface PictureForm {
+  type: PictureType
+  /** Pixels; undefined follows from the other by the picture's own proportions. */
+  width: number | undefined
+  height: number | undefined
+  fit: 'scale-down' | 'contain' | 'cover' | 'crop' | 'pad' | 'squeeze'
+  /** 1 … 100, where the format loses something. */
+  quality: number
+  /** The most bytes that it may have. */
+  maxBytes: number
+}
+
+/** `unreadable`: damaged, or of a form that is not decoded here. `too-large`: it would have more than `maxBytes`. */
+export type PictureAnswer = { kind: 'made'; bytes: Uint8Array } | { kind: 'unreadable' } | { kind: 'too-large' }
+
+/** Makes a still picture, without metadata, out of another one. */
+export interface PictureMaker {
+  /** `open` streams the picture, and may be called twice. Throws when it could not be told this time. */
+  make(open: () => Promise<ReadableStream<Uint8Array>>, form: PictureForm): Promise<PictureAnswer>
+}

@@ -13,6 +13,7 @@ const mayImport: Record<string, string[]> = {
   queue: ['core'],
   limits: ['core'],
   dns: ['core'],
+  images: ['core'],
   ingest: ['core', 'multipart', 'storage'],
   processing: ['core', 'storage'],
   services: ['core', 'db', 'storage', 'ingest', 'multipart', 'processing'],
@@ -21,6 +22,7 @@ const mayImport: Record<string, string[]> = {
 }
 
 const folders = Object.keys(mayImport)
+const adapters = ['db', 'storage', 'queue', 'limits', 'dns', 'images']
 const entryFiles = ['app.ts', 'context.ts', 'deps.ts', 'env.ts', 'index.ts', 'log.ts', 'problem.ts', 'worker.ts']
 const notEntry = (...files: string[]) => entryFiles.filter((file) => !files.includes(file))
 const notFolder = (...names: string[]) => folders.filter((folder) => !names.includes(folder))
@@ -30,10 +32,10 @@ const mayImportAtTop: Record<string, string[]> = {
   'log.ts': ['core'],
   'problem.ts': ['core'],
   'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts', 'worker.ts')],
-  'app.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('app.ts')],
-  'context.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('context.ts')],
-  'index.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('index.ts')],
-  'worker.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('worker.ts')],
+  'app.ts': [...notFolder(...adapters), ...notEntry('app.ts')],
+  'context.ts': [...notFolder(...adapters), ...notEntry('context.ts')],
+  'index.ts': [...notFolder(...adapters), ...notEntry('index.ts')],
+  'worker.ts': [...notFolder(...adapters), ...notEntry('worker.ts')],
 }
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-layers-'))

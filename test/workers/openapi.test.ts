@@ -202,6 +202,19 @@ describe('an answer is what the document says', () => {
       () => call('GET', `${domain.origin}/v1/uploads/${id}/content`, { headers: { range: 'bytes=9999-' } }),
     ],
     [
+      'get',
+      '/v1/uploads/{id}/variants/{name}',
+      200,
+      async () => {
+        const pictures = await makeDomain({
+          steps: [{ step: 'image', options: { variants: { thumb: { width: 2 } } } }],
+        })
+        const made = await completeUpload(pictures, samples.png(4, 3))
+        return call('GET', made.variants[0].url)
+      },
+    ],
+    ['get', '/v1/uploads/{id}/variants/{name}', 404, () => call('GET', `${domain.origin}/v1/uploads/${id}/variants/x`)],
+    [
       'post',
       '/v1/uploads/{id}/reprocess',
       202,
