@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           name: 'workers',
           include: ['test/workers/**/*.test.ts'],
-          globalSetup: ['test/workers/provide-redis.ts'],
+          globalSetup: ['test/workers/provide-redis.ts', 'test/workers/provide-clamd.ts'],
           setupFiles: ['test/workers/apply-migrations.ts'],
         },
       },

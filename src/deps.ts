@@ -1,3 +1,4 @@
+import { ClamdScanner } from './clamav/clamd-scanner.ts'
 import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
@@ -122,7 +123,10 @@ function buildAdapters(env: Env): Adapters {
     domainGraceMs: env.DOMAIN_GRACE_DAYS * 24 * 3600_000,
     lookUpTxt: dnsOverHttps(env.DNS_OVER_HTTPS_URL),
     pool,
-    steps: buildSteps({ pictures: env.IMAGES ? new CloudflareImages(env.IMAGES) : null }),
+    steps: buildSteps({
+      pictures: env.IMAGES ? new CloudflareImages(env.IMAGES) : null,
+      scanner: env.CLAMD_HOST ? new ClamdScanner(env.CLAMD_HOST, env.CLAMD_TIMEOUT_SECONDS * 1000) : null,
+    }),
     now,
     random: Math.random,
     log,

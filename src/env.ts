@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Misconfigured } from './core/errors.ts'
 import { parseHost } from './core/host.ts'
 import type { Job } from './core/job.ts'
+import { parseAddress } from './core/socket-address.ts'
 
 const secret = z.string().min(1)
 const bucket = z.custom<R2Bucket>((value) => typeof value === 'object' && value !== null, 'the R2 binding is missing')
@@ -15,6 +16,9 @@ const developmentAdminToken = 'dev-admin-token'
 
 /** What tokens are signed with in development when nothing else is set; it is refused everywhere else. */
 const developmentSigningSecret = 'dev-signing-secret-for-this-machine-only'
+
+/** Where ClamAV's daemon listens unless its address says otherwise. */
+const clamdPort = 3310
 
 /** HS256 asks for a key of at least 256 bits (RFC 7518 §3.2). */
 const signingSecret = z.string().min(32)
@@ -61,6 +65,17 @@ const envSchema = z
     SIGNING_SECRET_PREVIOUS: signingSecret.optional(),
     /** For how many days a deleted domain can be taken back. */
     DOMAIN_GRACE_DAYS: z.coerce.number().int().min(0).max(365).default(7),
+    /** Where ClamAV's daemon listens, `host` or `host:port`. Without it no policy can ask for a scan. */
+    CLAMD_HOST: z
+      .string()
+      .transform((text, context) => {
+        const address = parseAddress(text, clamdPort)
+        if (!address) context.addIssue({ code: 'custom', message: 'is no address such as clamd.example.com:3310' })
+        return address ?? z.NEVER
+      })
+      .optional(),
+    /** How long one scan may take, from the first byte to the verdict. */
+    CLAMD_TIMEOUT_SECONDS: z.coerce.number().min(1).max(600).default(300),
     /** Where hostnames' TXT records are looked up: a resolver that speaks the JSON form of DNS over HTTPS. */
     DNS_OVER_HTTPS_URL: z.url({ protocol: /^https?$/ }).default('https://cloudflare-dns.com/dns-query'),
     /** The origin at which QStash reaches this deployment. */

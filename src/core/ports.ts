@@ -64,3 +64,29 @@ export interface PictureMaker {
   /** `open` streams the picture, and may be called twice. Throws when it could not be told this time. */
   make(open: () => Promise<ReadableStream<Uint8Array>>, form: PictureForm): Promise<PictureAnswer>
 }
+
+/** Which program has looked for malware, and how old its signatures are. */
+export interface ScannerVersion {
+  /** Such as `ClamAV 1.4.6`. */
+  engine: string
+  /** The number of its database of signatures, and when that was made (milliseconds since 1970), where it tells. */
+  signatures: { number: number; madeAt: number | null } | null
+}
+
+/**
+ * `clean` says that every byte was looked at and nothing found. `unclear` is everything that is neither: an error, a
+ * limit, a timeout, a lost connection, an answer that is not understood; `reason` is for the operator.
+ */
+export type ScanAnswer =
+  | { kind: 'clean'; version: ScannerVersion | null }
+  | { kind: 'infected'; signature: string }
+  | { kind: 'unclear'; reason: string }
+
+/** Looks for malware. */
+export interface MalwareScanner {
+  /** Reads `bytes` to their end, of which there must be `size`. Never throws: what fails is `unclear`. */
+  scan(
+    bytes: ReadableStream<Uint8Array>,
+    terms: { size: number; signal: AbortSignal; progress(sentBytes: number): void },
+  ): Promise<ScanAnswer>
+}

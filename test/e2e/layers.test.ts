@@ -14,6 +14,7 @@ const mayImport: Record<string, string[]> = {
   limits: ['core'],
   dns: ['core'],
   images: ['core'],
+  clamav: ['core'],
   ingest: ['core', 'multipart', 'storage'],
   processing: ['core', 'storage'],
   services: ['core', 'db', 'storage', 'ingest', 'multipart', 'processing'],
@@ -22,7 +23,7 @@ const mayImport: Record<string, string[]> = {
 }
 
 const folders = Object.keys(mayImport)
-const adapters = ['db', 'storage', 'queue', 'limits', 'dns', 'images']
+const adapters = ['db', 'storage', 'queue', 'limits', 'dns', 'images', 'clamav']
 const entryFiles = ['app.ts', 'context.ts', 'deps.ts', 'env.ts', 'index.ts', 'log.ts', 'problem.ts', 'worker.ts']
 const notEntry = (...files: string[]) => entryFiles.filter((file) => !files.includes(file))
 const notFolder = (...names: string[]) => folders.filter((folder) => !names.includes(folder))
