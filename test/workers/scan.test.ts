@@ -5,6 +5,7 @@ import { afterAll, beforeEach, describe, expect, inject, test, vi } from 'vitest
 import { readVerdict, readVersion } from '../../src/clamav/answers.ts'
 import { maxAttempts } from '../../src/core/backoff.ts'
 import type { Job } from '../../src/core/job.ts'
+import { parseAddress } from '../../src/core/socket-address.ts'
 import { processUpload } from '../../src/services/process-upload.ts'
 import type { ProxyWish } from '../clamav/clamav-control.ts'
 import { eicar, wholeFile } from '../clamav/findings.ts'
@@ -24,6 +25,7 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 import { appWith, depsWith, HeldQueue, overriding } from '../support/workers/faults.ts'
+import * as samples from '../support/workers/samples.ts'
 import { makeLink } from '../support/workers/tokens.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -190,6 +192,21 @@ describe.skipIf('missing' in clamav)('a file', () => {
     expect((await call('GET', `${domain.origin}/v1/uploads/${job.id}/content`)).bytes).toEqual(Uint8Array.from(eicar))
   })
 
+  test('that was served, with its variants, before it was scanned is shut when something is found', async () => {
+    const domain = await makeDomain()
+    const change = async (steps: object[]) =>
+      expectStatus(await administer('PATCH', `/${domain.slug}`, { policy: { steps } }), 200)
+    await change([{ step: 'image', options: { variants: { thumb: { width: 2 } } } }])
+    const job = await stored(domain, Buffer.concat([samples.png(4, 3), eicar]))
+    expect(await work(job, await daemonThat())).toBe('complete')
+    const thumb = `${domain.origin}/v1/uploads/${job.id}/variants/thumb`
+    expectStatus(await call('GET', thumb), 200)
+    await change([scan()])
+    expectStatus(await call('POST', `${domain.origin}/v1/uploads/${job.id}/reprocess`, { ...asAdmin, send }), 202)
+    expect(await work(queue.take()[0]!, await daemonThat())).toBe('quarantined')
+    await expectShut(domain, job.id)
+  })
+
   test('that is larger than is scanned fails, and is not asked about', async () => {
     const domain = await makeScanned({ maxBytes: 10 })
     const ten = await stored(domain, Buffer.from('x'.repeat(10)))
@@ -318,6 +335,28 @@ describe('a policy', () => {
     const answer = await administer('POST', '', { slug: 'odd', policy: { steps: [scan({ maxBytes })] } })
     const { problems } = expectProblem(answer, 400, 'request-invalid')
     expect(problems).toMatchObject([{ at: 'json.policy.steps.0.options.maxBytes' }])
+  })
+})
+
+describe('the address of a daemon', () => {
+  test.each([
+    ['clamd.example.com', { hostname: 'clamd.example.com', port: 3310 }],
+    ['127.0.0.1:3311', { hostname: '127.0.0.1', port: 3311 }],
+    ['[::1]:3311', { hostname: '[::1]', port: 3311 }],
+    ['clamd:65535', { hostname: 'clamd', port: 65_535 }],
+    ['clamd:0', null],
+    ['clamd:65536', null],
+    ['clamd:', null],
+    [':3310', null],
+    ['', null],
+    ['tcp://clamd:3310', null],
+    ['::1', null],
+    ['a b', null],
+  ])('%j', (text, address) => {
+    expect(parseAddress(text, 3310)).toEqual(address)
+    const deploy = () => depsWith({ env: { CLAMD_HOST: text } })
+    if (address) expect(deploy().env.CLAMD_HOST).toEqual(address)
+    else expect(deploy).toThrow(/CLAMD_HOST is no address/)
   })
 })
 
