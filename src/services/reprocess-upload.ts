@@ -20,6 +20,7 @@ export async function reprocessUpload(
   }
   await publishJobs(parts, [
     {
+      kind: 'process',
       id,
       domainId,
       generation: again.generation,

@@ -154,7 +154,7 @@ describe('a domain of a jurisdiction', () => {
     await noteDeadJob(depsWith({ env: bindings }), job, 'it was too hard')
     expect((await found(domain)).eu).toMatchObject({ dead_letters: 1 })
     const letters = await administer('GET', 'admin/dead-letters')
-    const letter = letters.json.deadLetters.find(({ uploadId }: { uploadId: string }) => uploadId === json.id)
+    const letter = letters.json.deadLetters.find(({ rowId }: { rowId: string }) => rowId === json.id)
     expectStatus(await administer('POST', `admin/dead-letters/${letter.id}/retry`), 202)
     expect(queue.take()).toMatchObject([{ id: json.id, publish: 2 }])
   })
@@ -174,7 +174,7 @@ describe('a domain of a jurisdiction', () => {
     expect(await found(domain)).toEqual({})
     expectProblem(await administer('GET', `domains/${domain.slug}`), 404, 'domain-not-found')
     // A job that comes so late finds nothing to do.
-    await work([{ id: uuidv7(), domainId: domain.id, generation: 1, publish: 1, bytes: 3 }])
+    await work([{ kind: 'process', id: uuidv7(), domainId: domain.id, generation: 1, publish: 1, bytes: 3 }])
   })
 
   test('is refused where there are no bindings for it, with the reason', async () => {
