@@ -39,3 +39,28 @@ export type TxtAnswer =
 
 /** Looks the TXT records of a name up. Never throws. */
 export type TxtLookup = (name: string) => Promise<TxtAnswer>
+
+/** What is posted to somebody outside. */
+export interface SignedMessage {
+  readonly url: string
+  /** The same for each attempt: what a receiver tells a repeat by. */
+  readonly id: string
+  /** JSON. */
+  readonly body: string
+  /** What it is signed with, each as `whsec_…`: one signature for each, the first is the current one. */
+  readonly secrets: readonly string[]
+}
+
+/** What came of one attempt. `body` is the beginning of the answer's. */
+export type PostOutcome = { readonly durationMs: number } & (
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      readonly retryAfterSeconds: number | null
+      readonly body: string
+    }
+  | { readonly kind: 'failed'; readonly reason: string }
+)
+
+/** Posts one message, once, to a URL that has been judged. Never throws. */
+export type PostSigned = (message: SignedMessage) => Promise<PostOutcome>

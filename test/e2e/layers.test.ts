@@ -13,6 +13,7 @@ const mayImport: Record<string, string[]> = {
   queue: ['core'],
   limits: ['core'],
   dns: ['core'],
+  outbound: ['core'],
   ingest: ['core', 'multipart', 'storage'],
   processing: ['core', 'storage'],
   services: ['core', 'db', 'storage', 'ingest', 'multipart', 'processing'],
@@ -30,10 +31,10 @@ const mayImportAtTop: Record<string, string[]> = {
   'log.ts': ['core'],
   'problem.ts': ['core'],
   'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts', 'worker.ts')],
-  'app.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('app.ts')],
-  'context.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('context.ts')],
-  'index.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('index.ts')],
-  'worker.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns'), ...notEntry('worker.ts')],
+  'app.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns', 'outbound'), ...notEntry('app.ts')],
+  'context.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns', 'outbound'), ...notEntry('context.ts')],
+  'index.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns', 'outbound'), ...notEntry('index.ts')],
+  'worker.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns', 'outbound'), ...notEntry('worker.ts')],
 }
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-layers-'))
