@@ -2,11 +2,11 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from '../context.ts'
 import type { DeadLetter } from '../core/dead-letter.ts'
 import { jobKinds } from '../core/job.ts'
+import { isoTime } from '../core/upload-view.ts'
 import { administrator } from '../middleware/credential.ts'
 import { listDeadLetters, retryDeadLetter } from '../services/dead-letters.ts'
 import { reconcile } from '../services/reconcile/reconcile.ts'
 import { json, problemResponses } from './schemas.ts'
-import { isoTime } from './serialise-upload.ts'
 
 const flag = z.enum(['true', 'false']).default('false')
 const count = z.int().nullable().describe('Null: this chore failed; the reason is in the log.')

@@ -2,6 +2,7 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from '../context.ts'
 import { requireAccess } from '../core/access.ts'
 import { fileStatuses } from '../core/status.ts'
+import { viewTimes } from '../core/upload-view.ts'
 import { requireDomain } from '../middleware/domain.ts'
 import { deleteUpload } from '../services/delete-upload.ts'
 import { describeUpload } from '../services/describe-upload.ts'
@@ -17,7 +18,7 @@ import {
   uploadDetailSchema,
   uploadSchema,
 } from './schemas.ts'
-import { serialiseSteps, serialiseTimes, serialiseUpload, uploadUrl } from './serialise-upload.ts'
+import { serialiseSteps, serialiseUpload, uploadUrl } from './serialise-upload.ts'
 
 const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
 
@@ -147,7 +148,7 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
         generation,
         attempts,
         lastEvent,
-        ...serialiseTimes(file),
+        ...viewTimes(file),
       },
       200,
     )

@@ -520,7 +520,7 @@ describe('the reconciler', () => {
       expect(await sweep('?dry_run=true')).toEqual({ ...idle, published: 1 })
       expect(queue.take()).toEqual([])
       expect(await sweep()).toEqual({ ...idle, published: 1 })
-      expect(queue.take()).toEqual([{ id, domainId: here.id, generation: 1, publish, bytes: 3 }])
+      expect(queue.take()).toEqual([{ kind: 'process', id, domainId: here.id, generation: 1, publish, bytes: 3 }])
       expect(await sweep()).toEqual(idle)
     }
     expect(await work({ kind: 'process', id, domainId: here.id, generation: 1, publish: 4, bytes: 3 })).toBe('complete')
