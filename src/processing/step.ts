@@ -13,6 +13,8 @@ export interface StepFile {
   readonly size: number
   /** Hexadecimal, as it was computed while the file came in. */
   readonly sha256: string
+  /** Set when all of its bytes are text in UTF-8. */
+  readonly charset: 'utf-8' | null
   readonly generation: number
 }
 

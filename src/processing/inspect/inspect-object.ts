@@ -1,0 +1,57 @@
+import { isTextType } from '../../core/media-type.ts'
+import type { InspectFacts } from './facts.ts'
+import { GifTally } from './gif-tally.ts'
+import { factsOf, imageFacts } from './image-facts.ts'
+import { BoundedBytes, type ObjectBytes } from './object-bytes.ts'
+import { type PassResult, passOver, type Tap } from './single-pass.ts'
+import { TextTally } from './text-tally.ts'
+
+/** What is known of a file before it is looked at. */
+export interface KnownFile {
+  readonly type: string
+  readonly size: number
+  /** Hexadecimal. */
+  readonly sha256: string
+  /** `utf-8` when all of its bytes were found to be that while they came in. */
+  readonly charset: 'utf-8' | null
+}
+
+/** Where the bytes come from: all of them once, and ranges of them. */
+export interface ObjectSource {
+  stream: ReadableStream<Uint8Array>
+  object: ObjectBytes
+  signal: AbortSignal
+}
+
+export type Inspection = { kind: 'facts'; facts: InspectFacts } | { kind: 'corrupt'; stored: PassResult }
+
+/**
+ * Reads an object once, holds it against what was received, and finds out what its format says about it. Facts that
+ * can't be told are absent: a damaged file is none of ours. Throws only what the source throws.
+ */
+export async function inspectObject(file: KnownFile, { stream, object, signal }: ObjectSource): Promise<Inspection> {
+  const { taps, text, gif } = tapsFor(file.type)
+  const stored = await passOver(stream, file.size, taps, signal)
+  if (stored.size !== file.size || stored.sha256 !== file.sha256) return { kind: 'corrupt', stored }
+  const bytes = new BoundedBytes(object, stored.kept)
+  const facts: InspectFacts = {
+    size: stored.size,
+    sha256: stored.sha256,
+    type: file.type,
+    ...named('image', gif ? factsOf(gif.finish()) : await imageFacts(file.type, bytes)),
+    ...named('text', text?.finish(file.charset === 'utf-8')),
+  }
+  return { kind: 'facts', facts }
+}
+
+/** What has to see every byte of a file of this type. */
+function tapsFor(type: string): { taps: Tap[]; text: TextTally | null; gif: GifTally | null } {
+  const text = isTextType(type) ? new TextTally() : null
+  const gif = type === 'image/gif' ? new GifTally() : null
+  return { taps: [text, gif].filter((tap) => tap !== null), text, gif }
+}
+
+/** A section of the facts, or nothing at all where there is none. */
+function named<Name extends string, Facts>(name: Name, facts: Facts | undefined): { [Key in Name]?: Facts } {
+  return facts === undefined ? {} : ({ [name]: facts } as { [Key in Name]: Facts })
+}
