@@ -1,6 +1,6 @@
-import { z } from 'zod'
 import { inspectObject } from './inspect/inspect-object.ts'
 import type { ObjectBytes } from './inspect/object-bytes.ts'
+import { type InspectOptions, inspectOptions } from './inspect/options.ts'
 import { defineStep, type StepContext } from './step.ts'
 
 const missing = {
@@ -14,15 +14,15 @@ const missing = {
  * Reads the stored object once, holds it against its row, and records what its format says about it
  * (`inspect/facts.ts`). Ranges of it are read besides, a bounded number.
  */
-export const inspect = defineStep({
+export const inspect = defineStep<InspectOptions>({
   name: 'inspect',
-  options: z.strictObject({}),
+  options: inspectOptions,
   accepts: () => true,
   async run(context) {
     const { file, signal } = context
     const stream = await context.read()
     if (!stream) return missing
-    const found = await inspectObject(file, { stream, object: objectOf(context), signal })
+    const found = await inspectObject(file, { stream, object: objectOf(context), signal }, context.options)
     if (found.kind === 'corrupt') {
       const { stored } = found
       return {
@@ -32,6 +32,7 @@ export const inspect = defineStep({
         detail: `The stored file has ${stored.size} bytes with SHA-256 ${stored.sha256}; ${file.size} with ${file.sha256} were received. Upload it again.`,
       }
     }
+    if (found.bomb !== null) return { kind: 'verdict', verdict: 'quarantined', code: 'archive-bomb', detail: found.bomb }
     return { kind: 'result', result: found.facts }
   },
 })

@@ -1,8 +1,10 @@
 import { isTextType } from '../../core/media-type.ts'
+import { inspectArchive } from './archive-facts.ts'
 import type { InspectFacts } from './facts.ts'
 import { GifTally } from './gif-tally.ts'
 import { factsOf, imageFacts } from './image-facts.ts'
 import { BoundedBytes, type ObjectBytes } from './object-bytes.ts'
+import type { InspectOptions } from './options.ts'
 import { type PassResult, passOver, type Tap } from './single-pass.ts'
 import { TextTally } from './text-tally.ts'
 
@@ -23,25 +25,34 @@ export interface ObjectSource {
   signal: AbortSignal
 }
 
-export type Inspection = { kind: 'facts'; facts: InspectFacts } | { kind: 'corrupt'; stored: PassResult }
+/** `bomb` says, as a sentence for people, why the file must not be unpacked by anybody. */
+export type Inspection =
+  | { kind: 'facts'; facts: InspectFacts; bomb: string | null }
+  | { kind: 'corrupt'; stored: PassResult }
 
 /**
  * Reads an object once, holds it against what was received, and finds out what its format says about it. Facts that
  * can't be told are absent: a damaged file is none of ours. Throws only what the source throws.
  */
-export async function inspectObject(file: KnownFile, { stream, object, signal }: ObjectSource): Promise<Inspection> {
+export async function inspectObject(
+  file: KnownFile,
+  { stream, object, signal }: ObjectSource,
+  options: InspectOptions,
+): Promise<Inspection> {
   const { taps, text, gif } = tapsFor(file.type)
   const stored = await passOver(stream, file.size, taps, signal)
   if (stored.size !== file.size || stored.sha256 !== file.sha256) return { kind: 'corrupt', stored }
   const bytes = new BoundedBytes(object, stored.kept)
+  const archive = await inspectArchive(bytes, options)
   const facts: InspectFacts = {
     size: stored.size,
     sha256: stored.sha256,
     type: file.type,
     ...named('image', gif ? factsOf(gif.finish()) : await imageFacts(file.type, bytes)),
+    ...named('archive', archive?.facts),
     ...named('text', text?.finish(file.charset === 'utf-8')),
   }
-  return { kind: 'facts', facts }
+  return { kind: 'facts', facts, bomb: archive?.bomb ?? null }
 }
 
 /** What has to see every byte of a file of this type. */

@@ -1,6 +1,10 @@
 import { createHash } from 'node:crypto'
 import { type Inspection, inspectObject } from '../../../src/processing/inspect/inspect-object.ts'
 import type { ObjectBytes } from '../../../src/processing/inspect/object-bytes.ts'
+import { type InspectOptions, inspectOptions } from '../../../src/processing/inspect/options.ts'
+
+/** What a policy that says nothing asks for. */
+const defaults = inspectOptions.parse({})
 
 /** An object made of stretches of bytes, with zeros between: as large as one likes. */
 export class SparseObject implements ObjectBytes {
@@ -52,13 +56,19 @@ export class SparseObject implements ObjectBytes {
 export async function inspected(
   type: string,
   content: Uint8Array | SparseObject,
-  { pieceBytes = 64 * 1024, charset = null as 'utf-8' | null, sha256 = '' } = {},
+  {
+    pieceBytes = 64 * 1024,
+    charset = null as 'utf-8' | null,
+    sha256 = '',
+    options = {} as Partial<InspectOptions>,
+  } = {},
 ): Promise<{ inspection: Inspection; rangesRead: number[] }> {
   const object = content instanceof SparseObject ? content : SparseObject.of(content)
   const digest = sha256 || (await digestOf(object))
   const inspection = await inspectObject(
     { type, size: object.size, sha256: digest, charset },
     { stream: object.stream(pieceBytes), object, signal: new AbortController().signal },
+    { ...defaults, ...options },
   )
   return { inspection, rangesRead: object.rangesRead }
 }
