@@ -3,6 +3,7 @@ import { inspectArchive } from './archive-facts.ts'
 import type { InspectFacts } from './facts.ts'
 import { GifTally } from './gif-tally.ts'
 import { factsOf, imageFacts } from './image-facts.ts'
+import { mediaFacts } from './media-facts.ts'
 import { BoundedBytes, type ObjectBytes } from './object-bytes.ts'
 import type { InspectOptions } from './options.ts'
 import { type PassResult, passOver, type Tap } from './single-pass.ts'
@@ -49,6 +50,7 @@ export async function inspectObject(
     sha256: stored.sha256,
     type: file.type,
     ...named('image', gif ? factsOf(gif.finish()) : await imageFacts(file.type, bytes)),
+    ...named('media', await mediaFacts(file.type, bytes)),
     ...named('archive', archive?.facts),
     ...named('text', text?.finish(file.charset === 'utf-8')),
   }
