@@ -6,6 +6,8 @@ import { factsOf, imageFacts } from './image-facts.ts'
 import { mediaFacts } from './media-facts.ts'
 import { BoundedBytes, type ObjectBytes } from './object-bytes.ts'
 import type { InspectOptions } from './options.ts'
+import { pdfFacts } from './pdf-facts.ts'
+import { PdfScan } from './pdf-scan.ts'
 import { type PassResult, passOver, type Tap } from './single-pass.ts'
 import { TextTally } from './text-tally.ts'
 
@@ -40,16 +42,18 @@ export async function inspectObject(
   { stream, object, signal }: ObjectSource,
   options: InspectOptions,
 ): Promise<Inspection> {
-  const { taps, text, gif } = tapsFor(file.type)
+  const { taps, text, gif, pdf } = tapsFor(file.type)
   const stored = await passOver(stream, file.size, taps, signal)
   if (stored.size !== file.size || stored.sha256 !== file.sha256) return { kind: 'corrupt', stored }
   const bytes = new BoundedBytes(object, stored.kept)
-  const archive = await inspectArchive(bytes, options)
+  // What is to be found out of an archive must not be kept from it by what the file is besides: it reads by itself.
+  const archive = await inspectArchive(new BoundedBytes(object, stored.kept), options)
   const facts: InspectFacts = {
     size: stored.size,
     sha256: stored.sha256,
     type: file.type,
     ...named('image', gif ? factsOf(gif.finish()) : await imageFacts(file.type, bytes)),
+    ...named('pdf', pdf ? await pdfFacts(bytes, pdf.finish()) : undefined),
     ...named('media', await mediaFacts(file.type, bytes)),
     ...named('archive', archive?.facts),
     ...named('text', text?.finish(file.charset === 'utf-8')),
@@ -58,10 +62,12 @@ export async function inspectObject(
 }
 
 /** What has to see every byte of a file of this type. */
-function tapsFor(type: string): { taps: Tap[]; text: TextTally | null; gif: GifTally | null } {
+function tapsFor(type: string) {
   const text = isTextType(type) ? new TextTally() : null
   const gif = type === 'image/gif' ? new GifTally() : null
-  return { taps: [text, gif].filter((tap) => tap !== null), text, gif }
+  const pdf = type === 'application/pdf' || type === 'application/illustrator' ? new PdfScan() : null
+  const taps: Tap[] = [text, gif, pdf].filter((tap) => tap !== null)
+  return { taps, text, gif, pdf }
 }
 
 /** A section of the facts, or nothing at all where there is none. */
