@@ -1,6 +1,6 @@
-import { inspectObject } from './inspect/inspect-object.ts'
-import type { ObjectBytes } from './inspect/object-bytes.ts'
-import { type InspectOptions, inspectOptions } from './inspect/options.ts'
+import type { ObjectBytes } from './bytes/object-bytes.ts'
+import { inspectObject } from './inspect-object.ts'
+import { type InspectOptions, inspectOptions } from './inspect-options.ts'
 import { defineStep, type StepContext } from './step.ts'
 
 const missing = {
@@ -12,7 +12,7 @@ const missing = {
 
 /**
  * Reads the stored object once, holds it against its row, and records what its format says about it
- * (`inspect/facts.ts`). Ranges of it are read besides, a bounded number.
+ * (`inspect-facts.ts`). Ranges of it are read besides, a bounded number.
  */
 export const inspect = defineStep<InspectOptions>({
   name: 'inspect',
@@ -27,12 +27,13 @@ export const inspect = defineStep<InspectOptions>({
       const { stored } = found
       return {
         kind: 'verdict',
-  verdict: 'failed',
+        verdict: 'failed',
         code: 'content-corrupt',
         detail: `The stored file has ${stored.size} bytes with SHA-256 ${stored.sha256}; ${file.size} with ${file.sha256} were received. Upload it again.`,
       }
     }
-    if (found.bomb !== null) return { kind: 'verdict', verdict: 'quarantined', code: 'archive-bomb', detail: found.bomb }
+    if (found.bomb !== null)
+      return { kind: 'verdict', verdict: 'quarantined', code: 'archive-bomb', detail: found.bomb }
     return { kind: 'result', result: found.facts }
   },
 })

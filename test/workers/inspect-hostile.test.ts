@@ -3,8 +3,8 @@ import { Buffer } from 'node:buffer'
 import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { inspectFacts } from '../../src/processing/inspect/facts.ts'
-import { maxRangesRead } from '../../src/processing/inspect/object-bytes.ts'
+import { maxRangesRead } from '../../src/processing/bytes/object-bytes.ts'
+import { inspectFacts } from '../../src/processing/inspect-facts.ts'
 import * as hostile from '../support/hostile-files.ts'
 import { inspected, SparseObject } from '../support/workers/inspected.ts'
 import * as media from '../support/workers/media-samples.ts'
@@ -98,7 +98,9 @@ function changed(content: Buffer, { kind, at, length, bytes, lie, littleEndian }
       return copy
     case 'lie':
       if (place + 4 > copy.length) return copy
-      return littleEndian ? (copy.writeUInt32LE(lie, place), copy) : (copy.writeUInt32BE(lie, place), copy)
+      if (littleEndian) copy.writeUInt32LE(lie, place)
+      else copy.writeUInt32BE(lie, place)
+      return copy
     case 'cut':
       return Buffer.concat([copy.subarray(0, place), copy.subarray(place + length)])
     case 'double':

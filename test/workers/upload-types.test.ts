@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
-import { inspectFacts } from '../../src/processing/inspect/facts.ts'
+import { inspectFacts } from '../../src/processing/inspect-facts.ts'
 import { sha256 } from '../support/e2e/bodies.ts'
 import {
   call,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { type Inspection, inspectObject } from '../../../src/processing/inspect/inspect-object.ts'
-import type { ObjectBytes } from '../../../src/processing/inspect/object-bytes.ts'
-import { type InspectOptions, inspectOptions } from '../../../src/processing/inspect/options.ts'
+import type { ObjectBytes } from '../../../src/processing/bytes/object-bytes.ts'
+import { type Inspection, inspectObject } from '../../../src/processing/inspect-object.ts'
+import { type InspectOptions, inspectOptions } from '../../../src/processing/inspect-options.ts'
 
 /** What a policy that says nothing asks for. */
 const defaults = inspectOptions.parse({})
