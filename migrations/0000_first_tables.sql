@@ -75,6 +75,7 @@ CREATE TABLE `file_events` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `file_events_by_file` ON `file_events` (`file_id`,`number`);--> statement-breakpoint
+CREATE INDEX `file_events_by_domain` ON `file_events` (`domain_id`,`seq`);--> statement-breakpoint
 CREATE TABLE `file_variants` (
 	`file_id` text NOT NULL,
 	`name` text NOT NULL,

@@ -18,6 +18,7 @@ import { contentRoutes } from './routes/content.ts'
 import { domainHostnameRoutes } from './routes/domain-hostnames.ts'
 import { domainKeyRoutes } from './routes/domain-keys.ts'
 import { domainRoutes } from './routes/domains.ts'
+import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
 import { openApiInfo } from './routes/openapi-info.ts'
@@ -50,6 +51,7 @@ export function createApp(
   app.route('/', sendUploadRoutes)
   app.route('/', uploadRoutes)
   app.route('/', contentRoutes)
+  app.route('/', eventRoutes)
   app.route('/', tokenRoutes)
   app.route('/', domainRoutes)
   app.route('/', domainKeyRoutes)

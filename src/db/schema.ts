@@ -190,7 +190,11 @@ export const fileEvents = sqliteTable(
     failureDetail: text('failure_detail'),
     createdAt: integer('created_at').notNull(),
   },
-  (table) => [uniqueIndex('file_events_by_file').on(table.fileId, table.number)],
+  (table) => [
+    uniqueIndex('file_events_by_file').on(table.fileId, table.number),
+    // What comes after an event in its whole domain: live watchers go on from there.
+    index('file_events_by_domain').on(table.domainId, table.seq),
+  ],
 )
 
 /** An event is named for the status that the file has reached; see `core/status.ts`. */

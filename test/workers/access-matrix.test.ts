@@ -144,6 +144,7 @@ const table: Record<string, Row> = {
   'GET /v1/uploads': { ...file('read', '200'), of: 'nothing' },
   'GET /v1/uploads/{id}': readable,
   'GET /v1/uploads/{id}/status': readable,
+  'GET /v1/uploads/{id}/history': readable,
   'GET /v1/uploads/{id}/content': readable,
   'DELETE /v1/uploads/{id}': file('delete', '204 404 404'),
   'POST /v1/uploads/{id}/reprocess': file('upload', '202 404 404'),

@@ -182,6 +182,7 @@ describe('an answer is what the document says', () => {
     ['get', '/v1/uploads/{id}', 200, () => call('GET', `${domain.origin}/v1/uploads/${id}`)],
     ['get', '/v1/uploads/{id}', 404, () => call('GET', `${domain.origin}/v1/uploads/x`)],
     ['get', '/v1/uploads/{id}/status', 200, () => call('GET', `${domain.origin}/v1/uploads/${id}/status`)],
+    ['get', '/v1/uploads/{id}/history', 200, () => call('GET', `${domain.origin}/v1/uploads/${id}/history`)],
     ['get', '/v1/uploads/{id}/content', 200, () => call('GET', `${domain.origin}/v1/uploads/${id}/content`)],
     [
       'get',
