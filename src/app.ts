@@ -27,7 +27,7 @@ import { tokenRoutes } from './routes/tokens.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 
 /** What is done in a domain, by its clients and by the pages of their browsers. */
-const inDomain = ['/v1/uploads/*', '/v1/upload-tokens/*', '/v1/tus/*', '/v1/resumable/*']
+const inDomain = ['/v1/uploads/*', '/v1/events/*', '/v1/upload-tokens/*', '/v1/tus/*', '/v1/resumable/*']
 
 /** The whole HTTP interface. `build` makes what a request works with; tests pass one of their own. */
 export function createApp(

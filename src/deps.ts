@@ -1,7 +1,7 @@
 import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
-import type { Clock, JobQueue, Log, RateLimiter, TxtLookup } from './core/ports.ts'
+import type { Clock, JobQueue, Log, RateLimiter, TxtLookup, Watchers } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
 import type { ApiKey } from './db/api-keys.ts'
 import { type Database, openDatabase } from './db/database.ts'
@@ -10,6 +10,7 @@ import { type Env, parseEnv } from './env.ts'
 import { BufferPool } from './ingest/buffer-pool.ts'
 import { DurableRateLimiter } from './limits/durable.ts'
 import { UpstashRateLimiter } from './limits/upstash.ts'
+import { DurableWatchers } from './live/durable-watchers.ts'
 import { log } from './log.ts'
 import type { Steps } from './processing/step.ts'
 import { steps } from './processing/steps.ts'
@@ -61,6 +62,7 @@ export interface Deps {
   callbacks: CallbackGuard | null
   directory: DomainDirectory
   rateLimiter: RateLimiter
+  watchers: Watchers
   keyCache: TimedCache<ApiKey>
   signingSecrets: SigningSecrets
   /** The deployment's own host. */
@@ -88,12 +90,18 @@ export function buildDeps(
 ): Deps {
   const env = parseEnv(from)
   const adapters = shared.get(env) ?? buildAdapters(env)
-  const deps = { ...adapters, ...replace?.(adapters), defer: (promise: Promise<unknown>) => context.waitUntil(promise) }
+  const parts = {
+    ...adapters,
+    ...replace?.(adapters),
+    defer: (promise: Promise<unknown>) => context.waitUntil(promise),
+  }
+  const watchers = new DurableWatchers({ ...parts, objects: env.WATCHERS, locate: parts.placeOf })
+  const deps = { ...parts, watchers }
   return { ...deps, ...buildQueue(deps) }
 }
 
 type DepsWithoutQueue = Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>
-type Adapters = Omit<DepsWithoutQueue, 'defer'>
+type Adapters = Omit<DepsWithoutQueue, 'defer' | 'watchers'>
 
 /** Adapters by environment: they hold bindings and configuration, and nothing of a request. */
 const shared = new WeakMap<Env, Adapters>()

@@ -39,6 +39,10 @@ const envSchema = z
         'the Durable Object binding is missing',
       )
       .optional(),
+    WATCHERS: z.custom<Cloudflare.Env['WATCHERS']>(
+      (value) => typeof value === 'object' && value !== null,
+      'the Durable Object binding is missing',
+    ),
     /** `development` opens what a developer needs on his own machine; set by the scripts of this project and the tests. */
     MODE: z.enum(['production', 'development']).default('production'),
     /** Development only: how far ahead of the time the reconciler and the leases are, in seconds. */

@@ -51,6 +51,7 @@ export const errorCodes = [
   'range-not-satisfiable',
   'precondition-failed',
   'rate-limited',
+  'too-many-watchers',
   'busy',
   'unavailable',
   'misconfigured',

@@ -156,10 +156,11 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(remove, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'delete', domain)
-    const { databaseFor, storageFor, now, log, defer } = c.var.deps
+    const { databaseFor, storageFor, watchers, now, log, defer } = c.var.deps
     const parts = {
       db: databaseFor(domain),
       storage: storageFor(domain),
+      watchers,
       now,
       log,
       defer,
@@ -173,8 +174,8 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(reprocess, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'reprocess', domain)
-    const { databaseFor, queue, log, now } = c.var.deps
-    const parts = { db: databaseFor(domain), queue, log, now }
+    const { databaseFor, queue, watchers, log, now } = c.var.deps
+    const parts = { db: databaseFor(domain), queue, watchers, log, now }
     const file = await reprocessUpload(parts, {
       domainId: domain.id,
       id: c.req.valid('param').id,

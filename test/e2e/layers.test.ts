@@ -14,6 +14,7 @@ const mayImport: Record<string, string[]> = {
   limits: ['core'],
   dns: ['core'],
   outbound: ['core'],
+  live: ['core', 'db'],
   ingest: ['core', 'multipart', 'storage'],
   processing: ['core', 'storage'],
   services: ['core', 'db', 'storage', 'ingest', 'multipart', 'processing'],
@@ -26,15 +27,18 @@ const entryFiles = ['app.ts', 'context.ts', 'deps.ts', 'env.ts', 'index.ts', 'lo
 const notEntry = (...files: string[]) => entryFiles.filter((file) => !files.includes(file))
 const notFolder = (...names: string[]) => folders.filter((folder) => !names.includes(folder))
 
+/** What only deps builds. */
+const adapters = ['db', 'storage', 'queue', 'limits', 'dns', 'outbound', 'live']
+
 const mayImportAtTop: Record<string, string[]> = {
   'env.ts': ['core'],
   'log.ts': ['core'],
   'problem.ts': ['core'],
   'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts', 'worker.ts')],
-  'app.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns', 'outbound'), ...notEntry('app.ts')],
-  'context.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns', 'outbound'), ...notEntry('context.ts')],
-  'index.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns', 'outbound'), ...notEntry('index.ts')],
-  'worker.ts': [...notFolder('db', 'storage', 'queue', 'limits', 'dns', 'outbound'), ...notEntry('worker.ts')],
+  'app.ts': [...notFolder(...adapters), ...notEntry('app.ts')],
+  'context.ts': [...notFolder(...adapters), ...notEntry('context.ts')],
+  'index.ts': [...notFolder(...adapters), ...notEntry('index.ts')],
+  'worker.ts': [...notFolder(...adapters), ...notEntry('worker.ts')],
 }
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-layers-'))
@@ -133,7 +137,12 @@ const otherForms: Example[] = [
   { file: 'src/problem.ts', lines: [allowed(importOf('./multipart/errors.ts'))] },
   {
     file: 'src/index.ts',
-    lines: [allowed(importOf('./limits/rate-limiter-object.ts')), refused(importOf('./limits/durable.ts'))],
+    lines: [
+      allowed(importOf('./limits/rate-limiter-object.ts')),
+      refused(importOf('./limits/durable.ts')),
+      allowed(importOf('./live/watch-object.ts')),
+      refused(importOf('./live/durable-watchers.ts')),
+    ],
   },
   {
     file: 'src/worker.ts',
