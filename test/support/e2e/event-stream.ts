@@ -21,6 +21,8 @@ export interface EventStream {
   ended: Promise<void>
   /** Leaves. */
   close(): void
+  /** Leaves at once, as when a machine loses its connection. */
+  reset(): void
 }
 
 /** Opens an event stream on a loopback port, whatever name the Host header gives, and resolves with its head. */
@@ -50,6 +52,7 @@ export function openEventStream(
           events: () => parseEvents(text()),
           ended,
           close: () => message.destroy(),
+          reset: () => message.socket?.resetAndDestroy(),
         })
       },
     )
