@@ -95,7 +95,13 @@ export function buildDeps(
     ...replace?.(adapters),
     defer: (promise: Promise<unknown>) => context.waitUntil(promise),
   }
-  const watchers = new DurableWatchers({ ...parts, objects: env.WATCHERS, locate: parts.placeOf })
+  const watchers = new DurableWatchers({
+    objects: env.WATCHERS,
+    isLocal: env.MODE === 'development',
+    locate: parts.placeOf,
+    log: parts.log,
+    defer: parts.defer,
+  })
   const deps = { ...parts, watchers }
   return { ...deps, ...buildQueue(deps) }
 }

@@ -10,6 +10,8 @@ const retryAfterSeconds = 30
 
 export interface DurableWatchersParts {
   objects: DurableObjectNamespace<WatchObject>
+  /** On a developer's machine there is one place for all: the local runtime has no jurisdictions. */
+  isLocal: boolean
   /** Where a domain has its data; null when there is no such domain. */
   locate(domainId: string): Promise<Located | null>
   log: Log
@@ -72,7 +74,8 @@ export class DurableWatchers implements Watchers {
   }
 
   #objectOf(domainId: string, jurisdiction: Jurisdiction | null): DurableObjectStub<WatchObject> {
-    const { objects } = this.#parts
-    return (jurisdiction === null ? objects : objects.jurisdiction(jurisdiction)).getByName(domainId)
+    const { objects, isLocal } = this.#parts
+    const there = jurisdiction === null || isLocal ? objects : objects.jurisdiction(jurisdiction)
+    return there.getByName(domainId)
   }
 }

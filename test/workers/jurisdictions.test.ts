@@ -1,4 +1,4 @@
-import { applyD1Migrations, type D1Migration } from 'cloudflare:test'
+import { applyD1Migrations, type D1Migration, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { v7 as uuidv7 } from 'uuid'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
@@ -17,6 +17,7 @@ import {
   putFile,
   type Send,
 } from '../support/workers/client.ts'
+import { follow } from '../support/workers/event-streams.ts'
 import { appWith, depsWith, faultyD1, HeldQueue } from '../support/workers/faults.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -145,6 +146,25 @@ describe('a domain of a jurisdiction', () => {
     const listed = list.json.domains.find(({ slug }: { slug: string }) => slug === domain.slug)
     expect(listed).toEqual(patched.json)
     expectProblem(await administer('PATCH', `domains/${domain.slug}`, { jurisdiction: null }), 400, 'request-invalid')
+  })
+
+  test('is watched there', async () => {
+    const domain = await makeIn('eu')
+    const object = env.WATCHERS.getByName(domain.id)
+    // What a deployment has in its bindings; nothing but its own place would answer with nothing.
+    await runInDurableObject(object, (instance) => {
+      Object.assign(instance, { env: { DB_EU: TEST_DB_EU } })
+    })
+    const stream = await follow(`${domain.origin}/v1/events`, { key: domain.key, send })
+    expectStatus(await putFile(domain.origin, 'a', 'abc', { key: domain.key, send }), 202)
+    await work()
+    const events = await stream.until(3)
+    expect(events.map(({ data }) => data.status)).toEqual(['pending', 'processing', 'complete'])
+    await stream.leave()
+    // Elsewhere than on a developer's machine its object is in the jurisdiction as well, which this runtime does not know.
+    const { watchers } = depsWith({ env: { ...bindings, MODE: 'production' } })
+    const watch = { fileId: null, statuses: null, changeAfter: null, client: null }
+    await expect(watchers.open({ id: domain.id, jurisdiction: 'eu' }, watch)).rejects.toThrow(/Jurisdiction/)
   })
 
   test('its dead letters are seen and sent again', async () => {

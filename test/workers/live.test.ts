@@ -16,7 +16,7 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 import { follow } from '../support/workers/event-streams.ts'
-import { makeFile, moveSilently, send, work } from '../support/workers/moving-files.ts'
+import { makeFile, moveSilently, send, sendWithChange, work } from '../support/workers/moving-files.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -76,6 +76,17 @@ describe('the stream of one upload', () => {
     expect(queried.events()).toEqual(rest.events())
     const nothing = await call('GET', `${file.url}/events`, { send, headers: { 'last-event-id': last!.id! } })
     expect({ status: nothing.status, text: nothing.text }).toEqual({ status: 204, text: '' })
+  })
+
+  test('ends as it should when the upload does just before it is watched', async () => {
+    const file = await makeFile(await makeDomain())
+    const first = await follow(`${file.url}/events`, { send })
+    const [event] = await first.until(1)
+    await first.leave()
+    const headers = { 'last-event-id': event!.id! }
+    const stream = await follow(`${file.url}/events`, { send: sendWithChange(work), headers })
+    await stream.ended
+    expect(numbers(stream.events())).toEqual([2, 3])
   })
 
   test('goes on where a reprocessed one begins again', async () => {

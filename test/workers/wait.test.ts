@@ -3,7 +3,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
 import { readWait } from '../../src/core/prefer.ts'
 import { adminToken, call, expectProblem, expectStatus, makeDomain } from '../support/workers/client.ts'
-import { makeFile, moveSilently, send, work } from '../support/workers/moving-files.ts'
+import { makeFile, moveSilently, send, sendWithChange, work } from '../support/workers/moving-files.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -27,6 +27,14 @@ describe('a status call that waits', () => {
     await work()
     expect((await ask(file.url, '60')).json).toMatchObject({ status: 'complete', lastEvent: 3 })
     expect((await ask(file.url, '60', '?after=99')).json).toMatchObject({ status: 'complete', lastEvent: 3 })
+  })
+
+  test('does not miss what happens just before it begins to wait', async () => {
+    const file = await makeFile(await makeDomain())
+    const change = () => moveSilently(file.id, 'processing')
+    const headers = { prefer: 'wait=60' }
+    const answer = await call('GET', `${file.url}/status`, { send: sendWithChange(change), headers })
+    expect(answer.json).toMatchObject({ status: 'processing', lastEvent: 2 })
   })
 
   test('passes over what its client knows already', async () => {

@@ -1,13 +1,30 @@
 import { env } from 'cloudflare:workers'
 import type { FileStatus } from '../../../src/core/status.ts'
 import { runJob } from '../../../src/services/run-job.ts'
-import { putFile, type TestDomain } from './client.ts'
+import { putFile, type Send, type TestDomain } from './client.ts'
 import { appWith, depsWith, HeldQueue } from './faults.ts'
 
 const queue = new HeldQueue()
 
 /** The Worker, whose jobs wait until `work` runs them. */
 export const send = appWith({ deps: () => ({ queue }) })
+
+/** The same, where something happens after a request has looked at its file, and before it begins to watch it. */
+export function sendWithChange(change: () => Promise<void>): Send {
+  return appWith({
+    deps: ({ watchers }) => ({
+      queue,
+      watchers: {
+        hint: () => {},
+        progress: () => {},
+        open: async (domain, watch) => {
+          await change()
+          return watchers.open(domain, watch)
+        },
+      },
+    }),
+  })
+}
 
 /** A file that waits for its job. */
 export async function makeFile(domain: TestDomain): Promise<{ id: string; url: string }> {
