@@ -2,8 +2,8 @@ import type { FileEvent } from '../core/file-event.ts'
 import type { Database } from '../db/database.ts'
 import { findDomainEvents, findNewestSeq } from '../db/file-events.ts'
 
-/** Events are read in pages of so many. */
-const pageEvents = 500
+/** Events are read in pages of so many: some 60 KB, so that a few of them fit into what may wait for a watcher. */
+const pageEvents = 200
 
 /**
  * What happens in a domain, read from its database from where it was read before. However many ask for it at once, there

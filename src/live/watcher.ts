@@ -1,7 +1,7 @@
 import type { Watch } from '../core/watch.ts'
 
-/** What may wait for a client that reads slowly. */
-export const maxQueuedBytes = 64 * 1024
+/** What may wait for a client that reads slowly. All who watch the same share these bytes until they are sent. */
+export const maxQueuedBytes = 256 * 1024
 
 /** One stream to a watcher, with a bounded queue. */
 export class Watcher {

@@ -48,7 +48,7 @@ describe('the history of an upload', () => {
       .prepare(`UPDATE uploaded_files SET status = 'processing', attempts = 1 WHERE id = ?`)
       .bind(id)
       .run()
-    await settleFailedAttempt({ domainId, id, generation: 2, attempt: 1 }, { ...deps, db })
+    await settleFailedAttempt({ domainId, id, generation: 2, attempt: 1, leaseNumber: 1 }, { ...deps, db })
     const { json } = await call('GET', history, { send })
     expect(json.events.at(-1)).toMatchObject({
       number: 5,

@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { writeCursor } from '../../src/core/cursor.ts'
 import { maxWatchersPerClient } from '../../src/core/watch.ts'
 import { maxReplayedEvents } from '../../src/services/events/follow-domain.ts'
+import { eventually } from '../support/e2e/eventually.ts'
 import {
   adminToken,
   allRows,
@@ -16,6 +17,7 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 import { follow } from '../support/workers/event-streams.ts'
+import { overriding } from '../support/workers/faults.ts'
 import { makeFile, moveSilently, send, sendWithChange, work } from '../support/workers/moving-files.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -317,18 +319,22 @@ describe('whoever comes back', () => {
 })
 
 describe('many who watch', () => {
-  /** The database of a domain's object, whose reads are counted from here on. */
+  /** Has something done before each statement of a domain's object. */
+  async function beforeReads(domain: TestDomain, act: () => void): Promise<void> {
+    const prepare = (sql: string) => {
+      act()
+      return env.DB.prepare(sql)
+    }
+    await runInDurableObject(watchObject(domain), (instance) => {
+      Object.assign(instance, { env: { ...env, DB: overriding(env.DB, { prepare }) } })
+    })
+  }
+
+  /** How often a domain's object asks its database, from here on. */
   async function countReads(domain: TestDomain): Promise<() => number> {
     let reads = 0
-    const counting = new Proxy(env.DB, {
-      get(target, name) {
-        if (name === 'prepare') reads++
-        const value = Reflect.get(target, name, target)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    })
-    await runInDurableObject(watchObject(domain), (instance) => {
-      Object.assign(instance, { env: { ...env, DB: counting } })
+    await beforeReads(domain, () => {
+      reads++
     })
     return () => reads
   }
@@ -370,6 +376,28 @@ describe('many who watch', () => {
     await stream.until(1)
     expect(count()).toBeLessThan(20)
     expect(stream.events()[0]?.data.id).toBe(file.id)
+    await stream.leave()
+  })
+
+  test('see all that happened while the database was away, however much that is', async () => {
+    const domain = await makeDomain()
+    const file = await makeFile(domain)
+    let failures = 0
+    let isAway = false
+    await beforeReads(domain, () => {
+      if (!isAway) return
+      failures++
+      throw new Error('D1_ERROR: Network connection lost.')
+    })
+    const stream = await follow(`${domain.origin}/v1/events`, asAdmin)
+    isAway = true
+    await addEvents(file.id, 1_200)
+    await eventually(async () => {
+      await watchObject(domain).hint()
+      expect(failures).toBeGreaterThan(1)
+    })
+    isAway = false
+    expect(numbers(await stream.until(1_200))).toEqual(Array.from({ length: 1_200 }, (_, index) => index + 2))
     await stream.leave()
   })
 
