@@ -23,6 +23,7 @@ import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
 import { openApiInfo } from './routes/openapi-info.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
+import { stepAnswerRoutes } from './routes/step-answers.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 
@@ -53,6 +54,7 @@ export function createApp(
   app.route('/', contentRoutes)
   app.route('/', eventRoutes)
   app.route('/', tokenRoutes)
+  app.route('/', stepAnswerRoutes)
   app.route('/', domainRoutes)
   app.route('/', domainKeyRoutes)
   app.route('/', domainHostnameRoutes)

@@ -12,13 +12,16 @@ import { DurableRateLimiter } from './limits/durable.ts'
 import { UpstashRateLimiter } from './limits/upstash.ts'
 import { DurableWatchers } from './live/durable-watchers.ts'
 import { log } from './log.ts'
+import { signedPost } from './outbound/signed-post.ts'
+import type { HttpStepParts } from './processing/http.ts'
 import type { Steps } from './processing/step.ts'
-import { steps } from './processing/steps.ts'
+import { buildSteps } from './processing/steps.ts'
 import { CloudflareJobQueue } from './queue/cloudflare.ts'
 import { coalesce } from './queue/coalesce.ts'
 import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
 import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
+import { inviteProcessor } from './services/invite-processor.ts'
 import { findPlace, type Place, placeFor } from './services/place.ts'
 import { noteDeadJob, runJob } from './services/run-job.ts'
 import type { SigningSecrets } from './services/tokens/signed-token.ts'
@@ -119,6 +122,7 @@ function buildAdapters(env: Env): Adapters {
   const now = () => Date.now() + env.CLOCK_OFFSET_SECONDS * 1000
   const baseDomain = env.BASE_DOMAIN
   const placeCache = new TimedCache<Place>(placeCacheMs)
+  const directory = new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now })
   const adapters = {
     env,
     control,
@@ -127,21 +131,45 @@ function buildAdapters(env: Env): Adapters {
     places,
     placeOf: (domainId: string) => findPlace({ control, places, cache: placeCache, now }, domainId),
     callbacks: buildCallbacks(env),
-    directory: new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now }),
+    directory,
     rateLimiter: buildRateLimiter(env, now),
     keyCache,
-    signingSecrets: { current: env.SIGNING_SECRET, previous: env.SIGNING_SECRET_PREVIOUS },
+    signingSecrets: signingSecretsOf(env),
     baseDomain,
     domainGraceMs: env.DOMAIN_GRACE_DAYS * 24 * 3600_000,
     lookUpTxt: dnsOverHttps(env.DNS_OVER_HTTPS_URL),
     pool,
-    steps,
+    steps: buildSteps({ http: buildHttpParts(env, directory, now) }),
     now,
     random: Math.random,
     log,
   }
   shared.set(env, adapters)
   return adapters
+}
+
+function signingSecretsOf({ SIGNING_SECRET, SIGNING_SECRET_PREVIOUS }: Env): SigningSecrets {
+  return { current: SIGNING_SECRET, previous: SIGNING_SECRET_PREVIOUS }
+}
+
+/** Processors outside are told where to read and where to answer, so this deployment has to know where it is. */
+function buildHttpParts(env: Env, directory: DomainDirectory, now: Clock): HttpStepParts {
+  const parts = {
+    findDomain: (id: string) => directory.byId(id),
+    secretsOf: async () => [],
+    signingSecrets: signingSecretsOf(env),
+    origin: env.CALLBACK_URL ?? '',
+    now,
+  }
+  return {
+    post: signedPost({ timeoutMs: 30_000, mostAnswerBytes: 64 * 1024 }),
+    rules: { allowsLocal: env.MODE === 'development', baseDomain: env.BASE_DOMAIN },
+    invite: (file, step, until) => inviteProcessor(parts, file, step, until),
+    unavailable:
+      env.CALLBACK_URL && env.SIGNING_SECRET
+        ? undefined
+        : 'needs CALLBACK_URL and SIGNING_SECRET, which its operator has not both configured',
+  }
 }
 
 /** Redis when its URL is set, else a Durable Object for each domain. */

@@ -73,6 +73,7 @@ export function bucketsFor(
 function mayDoSome(credential: Credential, kind: RequestKind): boolean {
   switch (credential.kind) {
     case 'administrator':
+    case 'processor':
       return true
     case 'anonymous':
       return false

@@ -2,14 +2,12 @@ import { Webhook } from 'standardwebhooks'
 import type { PostSigned, SignedMessage } from '../core/ports.ts'
 import { parseRetryAfter } from '../core/retry-after.ts'
 
-/** As much of an answer as is read: enough for a person to see what is wrong. */
-const mostAnswerBytes = 1024
-
 /**
  * Posts messages signed as Standard Webhooks 1.0 says, with the time of the attempt. Redirects are not followed. An
- * answer counts from its head on: whatever becomes of its body, its status stands.
+ * answer counts from its head on: whatever becomes of its body, its status stands. Of the body the first `mostAnswerBytes`
+ * are read.
  */
-export function signedPost({ timeoutMs }: { timeoutMs: number }): PostSigned {
+export function signedPost({ timeoutMs, mostAnswerBytes }: { timeoutMs: number; mostAnswerBytes: number }): PostSigned {
   return async (message) => {
     const startedAt = Date.now()
     const duration = () => ({ durationMs: Date.now() - startedAt })
@@ -22,7 +20,7 @@ export function signedPost({ timeoutMs }: { timeoutMs: number }): PostSigned {
         redirect: 'manual',
         signal,
       })
-      const body = await readBeginning(response)
+      const body = await readBeginning(response, mostAnswerBytes)
       const retryAfterSeconds = parseRetryAfter(response.headers.get('retry-after'), Date.now())
       return { kind: 'answered', status: response.status, retryAfterSeconds, body, ...duration() }
     } catch (error) {
@@ -43,7 +41,7 @@ function headersOf({ id, body, secrets }: SignedMessage, time: Date): Record<str
 }
 
 /** The first bytes of an answer as text; what has come so far where it breaks off or takes too long. */
-async function readBeginning(response: Response): Promise<string> {
+async function readBeginning(response: Response, mostAnswerBytes: number): Promise<string> {
   const bytes = new Uint8Array(mostAnswerBytes)
   let length = 0
   const reader = response.body?.getReader()

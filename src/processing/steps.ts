@@ -1,8 +1,16 @@
+import { type HttpStepParts, httpStep } from './http.ts'
 import { inspect } from './inspect.ts'
 import type { Step, Steps } from './step.ts'
 
+/** What the steps of a deployment need from it. */
+export interface StepsParts {
+  http: HttpStepParts
+}
+
 /** Every step there is. A policy names them; they run in the policy's order. */
-export const steps: Steps = byName([inspect])
+export function buildSteps({ http }: StepsParts): Steps {
+  return byName([inspect, httpStep(http)])
+}
 
 /** The same steps by their names. Throws when two have the same one. */
 export function byName(list: readonly Step[]): Steps {

@@ -39,7 +39,7 @@ contentRoutes.openapi(content, async (c) => {
   const { id } = c.req.valid('param')
   requireAccess(c.var.credential, 'read-content', domain, id)
   const file = await findUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
-  requireReadable(file, domain.policy)
+  requireReadable(file, domain.policy, c.var.credential)
   const etag = `"${file.sha256}"`
   if (c.req.header('if-match') !== undefined && !namesTag(c.req.header('if-match'), etag, 'strong')) {
     throw new Refusal('precondition-failed', 'The content is not the one that If-Match names.')
@@ -81,8 +81,8 @@ function contentHeaders(
   publicRead: boolean,
   credential: Credential,
 ): Record<string, string> {
-  const byToken = credential.kind === 'read-token'
-  const forcedName = byToken ? (credential.link?.filename ?? null) : null
+  const byToken = credential.kind === 'read-token' || credential.kind === 'processor'
+  const forcedName = credential.kind === 'read-token' ? (credential.link?.filename ?? null) : null
   const isPublic = publicRead && !byToken
   return {
     // A charset that is not known is better not named: a browser then looks for itself.

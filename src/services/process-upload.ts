@@ -19,7 +19,7 @@ import { type RunStepsParts, runSteps } from './run-steps.ts'
 
 export interface ProcessParts extends RunStepsParts {
   queue: JobQueue
-  watchers: Pick<Watchers, 'hint'>
+  watchers: Pick<Watchers, 'hint' | 'progress'>
   /** The most files of one domain at once; null where the queue sees to that. */
   maxRunning: number | null
   /** 0 … 1, for spreading retries. */

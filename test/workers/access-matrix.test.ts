@@ -158,6 +158,8 @@ const table: Record<string, Row> = {
   'GET /v1/uploads/{id}/content': readable,
   'DELETE /v1/uploads/{id}': file('delete', '204 404 404'),
   'POST /v1/uploads/{id}/reprocess': file('upload', '202 404 404'),
+  // Only the token that is given out with the question answers it; see http-step.test.ts.
+  'POST /v1/uploads/{id}/steps/{step}/answer': { ...file('manage', '403'), request: body({ result: {} }) },
   'POST /v1/uploads/{id}/links': { ...file('read', '201 404 404'), request: body({}) },
   'POST /v1/upload-tokens': { ...file('upload', '201'), of: 'nothing', request: body({}) },
   'POST /v1/domains': {
