@@ -3,6 +3,7 @@ import { Client } from './client/client.ts'
 import { buffers } from './measures/buffers.ts'
 import { bundle } from './measures/bundle.ts'
 import { calls } from './measures/calls.ts'
+import { live } from './measures/live.ts'
 import type { Measure } from './measures/measure.ts'
 import { memory } from './measures/memory.ts'
 import { overlap } from './measures/overlap.ts'
@@ -15,7 +16,7 @@ import type { Row } from './report/row.ts'
 import { formatTable } from './report/table.ts'
 
 const measures = new Map<string, Measure>(
-  Object.entries({ parse, parsers, store, overlap, memory, buffers, small, calls, bundle }),
+  Object.entries({ parse, parsers, store, overlap, memory, buffers, small, calls, live, bundle }),
 )
 
 /** `npm run bench`: all measures, or those that are named. What they give is kept in `results.json` and the README. */

@@ -15,7 +15,8 @@ CREATE INDEX `api_keys_by_domain` ON `api_keys` (`domain_id`);--> statement-brea
 CREATE INDEX `api_keys_revoked` ON `api_keys` (`revoked_at`) WHERE revoked_at IS NOT NULL;--> statement-breakpoint
 CREATE TABLE `dead_letters` (
 	`id` text PRIMARY KEY NOT NULL,
-	`file_id` text NOT NULL,
+	`kind` text NOT NULL,
+	`row_id` text NOT NULL,
 	`domain_id` text NOT NULL,
 	`generation` integer NOT NULL,
 	`publish` integer NOT NULL,
@@ -24,7 +25,7 @@ CREATE TABLE `dead_letters` (
 	`retried_at` integer
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX `dead_letters_by_publish` ON `dead_letters` (`file_id`,`generation`,`publish`);--> statement-breakpoint
+CREATE UNIQUE INDEX `dead_letters_by_publish` ON `dead_letters` (`kind`,`row_id`,`generation`,`publish`);--> statement-breakpoint
 CREATE TABLE `domain_accounts` (
 	`domain_id` text PRIMARY KEY NOT NULL,
 	`policy` text NOT NULL,
@@ -74,6 +75,7 @@ CREATE TABLE `file_events` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `file_events_by_file` ON `file_events` (`file_id`,`number`);--> statement-breakpoint
+CREATE INDEX `file_events_by_domain` ON `file_events` (`domain_id`,`seq`);--> statement-breakpoint
 CREATE TABLE `file_variants` (
 	`file_id` text NOT NULL,
 	`name` text NOT NULL,

@@ -116,7 +116,10 @@ async function serve(
     ...['--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0'],
     '--show-interactive-dev-session=false',
     ...(readDevVars ? [] : ['--env-file', emptyVarsFile(stateFolder)]),
-    ...Object.entries({ ...devVars, ...options.vars }).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
+    ...Object.entries({ ...devVars, CALLBACK_URL: apexUrl.origin, ...options.vars }).flatMap(([name, value]) => [
+      '--var',
+      `${name}:${value}`,
+    ]),
   ]
   const note = (line: string) => {
     log.add(line)

@@ -18,15 +18,17 @@ import { contentRoutes } from './routes/content.ts'
 import { domainHostnameRoutes } from './routes/domain-hostnames.ts'
 import { domainKeyRoutes } from './routes/domain-keys.ts'
 import { domainRoutes } from './routes/domains.ts'
+import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
 import { openApiInfo } from './routes/openapi-info.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
+import { stepAnswerRoutes } from './routes/step-answers.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 
 /** What is done in a domain, by its clients and by the pages of their browsers. */
-const inDomain = ['/v1/uploads/*', '/v1/upload-tokens/*', '/v1/tus/*', '/v1/resumable/*']
+const inDomain = ['/v1/uploads/*', '/v1/events/*', '/v1/upload-tokens/*', '/v1/tus/*', '/v1/resumable/*']
 
 /** The whole HTTP interface. `build` makes what a request works with; tests pass one of their own. */
 export function createApp(
@@ -50,7 +52,9 @@ export function createApp(
   app.route('/', sendUploadRoutes)
   app.route('/', uploadRoutes)
   app.route('/', contentRoutes)
+  app.route('/', eventRoutes)
   app.route('/', tokenRoutes)
+  app.route('/', stepAnswerRoutes)
   app.route('/', domainRoutes)
   app.route('/', domainKeyRoutes)
   app.route('/', domainHostnameRoutes)

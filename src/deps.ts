@@ -2,7 +2,7 @@ import { ClamdScanner } from './clamav/clamd-scanner.ts'
 import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
-import type { Clock, JobQueue, Log, RateLimiter, TxtLookup } from './core/ports.ts'
+import type { Clock, JobQueue, Log, RateLimiter, TxtLookup, Watchers } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
 import type { ApiKey } from './db/api-keys.ts'
 import { type Database, openDatabase } from './db/database.ts'
@@ -12,7 +12,10 @@ import { CloudflareImages } from './images/cloudflare-images.ts'
 import { BufferPool } from './ingest/buffer-pool.ts'
 import { DurableRateLimiter } from './limits/durable.ts'
 import { UpstashRateLimiter } from './limits/upstash.ts'
+import { DurableWatchers } from './live/durable-watchers.ts'
 import { log } from './log.ts'
+import { signedPost } from './outbound/signed-post.ts'
+import type { HttpStepParts } from './processing/http.ts'
 import type { Steps } from './processing/step.ts'
 import { buildSteps } from './processing/steps.ts'
 import { CloudflareJobQueue } from './queue/cloudflare.ts'
@@ -20,6 +23,7 @@ import { coalesce } from './queue/coalesce.ts'
 import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
 import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
+import { inviteProcessor } from './services/invite-processor.ts'
 import { findPlace, type Place, placeFor } from './services/place.ts'
 import { noteDeadJob, runJob } from './services/run-job.ts'
 import type { SigningSecrets } from './services/tokens/signed-token.ts'
@@ -63,6 +67,7 @@ export interface Deps {
   callbacks: CallbackGuard | null
   directory: DomainDirectory
   rateLimiter: RateLimiter
+  watchers: Watchers
   keyCache: TimedCache<ApiKey>
   signingSecrets: SigningSecrets
   /** The deployment's own host. */
@@ -90,12 +95,24 @@ export function buildDeps(
 ): Deps {
   const env = parseEnv(from)
   const adapters = shared.get(env) ?? buildAdapters(env)
-  const deps = { ...adapters, ...replace?.(adapters), defer: (promise: Promise<unknown>) => context.waitUntil(promise) }
+  const parts = {
+    ...adapters,
+    ...replace?.(adapters),
+    defer: (promise: Promise<unknown>) => context.waitUntil(promise),
+  }
+  const watchers = new DurableWatchers({
+    objects: env.WATCHERS,
+    isLocal: env.MODE === 'development',
+    locate: parts.placeOf,
+    log: parts.log,
+    defer: parts.defer,
+  })
+  const deps = { ...parts, watchers }
   return { ...deps, ...buildQueue(deps) }
 }
 
 type DepsWithoutQueue = Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>
-type Adapters = Omit<DepsWithoutQueue, 'defer'>
+type Adapters = Omit<DepsWithoutQueue, 'defer' | 'watchers'>
 
 /** Adapters by environment: they hold bindings and configuration, and nothing of a request. */
 const shared = new WeakMap<Env, Adapters>()
@@ -107,6 +124,7 @@ function buildAdapters(env: Env): Adapters {
   const now = () => Date.now() + env.CLOCK_OFFSET_SECONDS * 1000
   const baseDomain = env.BASE_DOMAIN
   const placeCache = new TimedCache<Place>(placeCacheMs)
+  const directory = new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now })
   const adapters = {
     env,
     control,
@@ -115,10 +133,10 @@ function buildAdapters(env: Env): Adapters {
     places,
     placeOf: (domainId: string) => findPlace({ control, places, cache: placeCache, now }, domainId),
     callbacks: buildCallbacks(env),
-    directory: new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now }),
+    directory,
     rateLimiter: buildRateLimiter(env, now),
     keyCache,
-    signingSecrets: { current: env.SIGNING_SECRET, previous: env.SIGNING_SECRET_PREVIOUS },
+    signingSecrets: signingSecretsOf(env),
     baseDomain,
     domainGraceMs: env.DOMAIN_GRACE_DAYS * 24 * 3600_000,
     lookUpTxt: dnsOverHttps(env.DNS_OVER_HTTPS_URL),
@@ -126,6 +144,7 @@ function buildAdapters(env: Env): Adapters {
     steps: buildSteps({
       pictures: env.IMAGES ? new CloudflareImages(env.IMAGES) : null,
       scanner: env.CLAMD_HOST ? new ClamdScanner(env.CLAMD_HOST, env.CLAMD_TIMEOUT_SECONDS * 1000) : null,
+      http: buildHttpParts(env, directory, now),
     }),
     now,
     random: Math.random,
@@ -133,6 +152,30 @@ function buildAdapters(env: Env): Adapters {
   }
   shared.set(env, adapters)
   return adapters
+}
+
+function signingSecretsOf({ SIGNING_SECRET, SIGNING_SECRET_PREVIOUS }: Env): SigningSecrets {
+  return { current: SIGNING_SECRET, previous: SIGNING_SECRET_PREVIOUS }
+}
+
+/** Processors outside are told where to read and where to answer, so this deployment has to know where it is. */
+function buildHttpParts(env: Env, directory: DomainDirectory, now: Clock): HttpStepParts {
+  const parts = {
+    findDomain: (id: string) => directory.byId(id),
+    secretsOf: async () => [],
+    signingSecrets: signingSecretsOf(env),
+    origin: env.CALLBACK_URL ?? '',
+    now,
+  }
+  return {
+    post: signedPost({ timeoutMs: 30_000, mostAnswerBytes: 64 * 1024 }),
+    rules: { allowsLocal: env.MODE === 'development', baseDomain: env.BASE_DOMAIN },
+    invite: (file, step, until) => inviteProcessor(parts, file, step, until),
+    unavailable:
+      env.CALLBACK_URL && env.SIGNING_SECRET
+        ? undefined
+        : 'needs CALLBACK_URL and SIGNING_SECRET, which its operator has not both configured',
+  }
 }
 
 /** Redis when its URL is set, else a Durable Object for each domain. */

@@ -43,6 +43,10 @@ const envSchema = z
         'the Durable Object binding is missing',
       )
       .optional(),
+    WATCHERS: z.custom<Cloudflare.Env['WATCHERS']>(
+      (value) => typeof value === 'object' && value !== null,
+      'the Durable Object binding is missing',
+    ),
     /** Makes the pictures of the step `image`; without it no policy can ask for that. */
     IMAGES: z
       .custom<ImagesBinding>((value) => typeof value === 'object' && value !== null, 'the Images binding is missing')

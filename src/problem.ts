@@ -113,6 +113,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     title: 'The bytes do not match their digest',
   },
   'rate-limited': { status: 429, title: 'There were too many requests' },
+  'too-many-watchers': { status: 429, title: 'There are too many live streams' },
   internal: { status: 500, title: 'Something went wrong here' },
   misconfigured: { status: 500, title: 'The deployment is not configured' },
   busy: { status: 503, title: 'Too busy at this moment' },

@@ -5,25 +5,39 @@ import type { Runtime, WorkerToRun } from './runtime.ts'
 const [baseDomain, adminToken, slug] = ['bench.test', 'bench-admin-token', 'demo'] as const
 const gibibyte = 1024 ** 3
 
+export const asAdministrator = { authorization: `Bearer ${adminToken}` }
+
+/** Where a domain of the application is served. */
+export const hostOf = (slug: string) => `${slug}.${baseDomain}`
+
 /** The whole application, as it is deployed. `entry` may be another that wraps it. */
 export function application(name = 'app', entry = 'src/index.ts'): WorkerToRun {
   return { name, entry, vars: { BASE_DOMAIN: baseDomain, ADMIN_TOKEN: adminToken }, isApplication: true }
 }
 
-/** Makes the domain that everybody may upload to, large files too. */
-export async function openDomain(runtime: Runtime, worker = 'app'): Promise<void> {
-  const policy = { anonymousUpload: true, maxFileBytes: 4 * gibibyte, maxRequestBytes: 4 * gibibyte }
-  const headers = { host: baseDomain, authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' }
-  const options = { port: runtime.port(worker), host: '127.0.0.1', path: '/v1/domains', method: 'POST', headers }
-  const status = await new Promise<number | undefined>((resolve, reject) => {
-    const call = request(options, (answer) => {
-      answer.resume()
-      resolve(answer.statusCode)
+/** One request of the administrator, outside of what is measured. Gives the body; throws for any answer but 2xx. */
+export function administer(
+  runtime: Runtime,
+  worker: string,
+  { method, host, path, body = '' }: { method: string; host: string; path: string; body?: string },
+): Promise<string> {
+  const headers = { host, ...asAdministrator, 'content-type': 'application/json' }
+  return new Promise((resolve, reject) => {
+    const call = request({ port: runtime.port(worker), host: '127.0.0.1', path, method, headers }, async (answer) => {
+      const text = (await answer.toArray()).join('')
+      if (answer.statusCode && answer.statusCode < 300) resolve(text)
+      else reject(new Error(`${method} ${path} was answered with ${answer.statusCode}: ${text}`))
     })
     call.on('error', reject)
-    call.end(JSON.stringify({ slug, hostnames: [], policy }))
+    call.end(body)
   })
-  if (status !== 201) throw new Error(`The domain was not made: ${status}`)
+}
+
+/** Makes a domain that everybody may upload to, large files too. */
+export async function openDomain(runtime: Runtime, worker = 'app', named: string = slug): Promise<void> {
+  const policy = { anonymousUpload: true, maxFileBytes: 4 * gibibyte, maxRequestBytes: 4 * gibibyte }
+  const body = JSON.stringify({ slug: named, hostnames: [], policy })
+  await administer(runtime, worker, { method: 'POST', host: baseDomain, path: '/v1/domains', body })
 }
 
 /** An upload of one file by a form, as a browser sends it. */
@@ -32,7 +46,7 @@ export function upload(runtime: Runtime, fileBytes: number, worker = 'app'): Req
     port: runtime.port(worker),
     method: 'POST',
     path: '/v1/uploads',
-    host: `${slug}.${baseDomain}`,
+    host: hostOf(slug),
     headers: { 'content-type': formType },
     body: formBody(fileBytes),
   }

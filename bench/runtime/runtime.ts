@@ -8,7 +8,10 @@ import { childrenRunning, findChild } from './process-usage.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-const durableObjects = { RATE_LIMITS: { className: 'RateLimiterObject', useSQLite: true } }
+const durableObjects = {
+  RATE_LIMITS: { className: 'RateLimiterObject', useSQLite: true },
+  WATCHERS: { className: 'WatchObject', useSQLite: true },
+}
 
 export interface WorkerToRun {
   name: string

@@ -27,6 +27,14 @@ export type Credential =
       /** Null: a token for the whole file. Else a download link, for its content alone, with a name to save it under. */
       readonly link: { readonly filename: string | null } | null
     }
+  | {
+      /** Reads one file while it is in this generation's processing, and answers for one step of it. */
+      readonly kind: 'processor'
+      readonly domainId: string
+      readonly fileId: string
+      readonly generation: number
+      readonly step: string
+    }
 
 /** What a request is about to do in a domain, and the scope a key needs for it. */
 const neededScope = {
@@ -38,6 +46,7 @@ const neededScope = {
   delete: 'delete',
   'make-upload-token': 'upload',
   'make-link': 'read',
+  'answer-step': 'manage',
 } as const satisfies Record<string, Scope>
 export type Action = keyof typeof neededScope
 
@@ -83,6 +92,9 @@ function requireCredential(credential: Credential, action: Action, domain: Domai
       if (credential.fileId !== fileId) throw new Refusal('forbidden', 'This token reads one upload, and no other.')
       if (action === 'read-content' || (action === 'read' && !credential.link)) return
       throw new Refusal('forbidden', 'This token reads, and a download link reads the content alone.')
+    case 'processor':
+      if (credential.fileId === fileId && (action === 'read-content' || action === 'answer-step')) return
+      throw new Refusal('forbidden', 'This token is for the content of one upload, and for the answer of one step.')
   }
 }
 

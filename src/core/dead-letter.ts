@@ -1,8 +1,11 @@
+import type { JobKind } from './job.ts'
+
 /** A job that its queue has given up. Its row is not lost: the reconciler publishes it again when it is due. */
 export interface DeadLetter {
   id: string
-  /** The uploaded file the job was for. */
-  fileId: string
+  kind: JobKind
+  /** The row the job was for: of kind `process` it is an uploaded file. */
+  rowId: string
   domainId: string
   generation: number
   publish: number

@@ -52,6 +52,7 @@ export const errorCodes = [
   'range-not-satisfiable',
   'precondition-failed',
   'rate-limited',
+  'too-many-watchers',
   'busy',
   'unavailable',
   'misconfigured',

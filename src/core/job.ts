@@ -1,19 +1,25 @@
 import { z } from 'zod'
 
+/** What a job is for: `process` takes an uploaded file through its steps. `services/job-kinds.ts` knows what to do for each. */
+export const jobKinds = ['process'] as const
+export type JobKind = (typeof jobKinds)[number]
+
 /**
  * One unit of background work. It names a row and carries no data of its own, so a duplicate, a late or a forged-looking
  * job can do no more than make a worker look at a row.
  */
 export const jobSchema = z.object({
-  /** The uploaded file, a UUIDv7. */
+  /** A job that was put on its queue before there were kinds is for processing. */
+  kind: z.enum(jobKinds).default('process'),
+  /** The row that the job is for; which table it stands in, the kind tells. */
   id: z.uuid(),
   /** The domain it belongs to: it tells which database holds the row. */
   domainId: z.uuid(),
-  /** The pass through processing that the job was published for. */
+  /** Which pass of the row the job was published for, such as a file's generation. */
   generation: z.int().min(1),
   /** How many times this generation has been published, this time included. */
   publish: z.int().min(1),
-  /** The file's size: lets a queue keep long jobs out of places where there is little time. A hint, and nothing more. */
+  /** The file's size, where there is much to read: lets a queue keep long jobs out of places where there is little time. A hint, and nothing more. */
   bytes: z.int().min(0).default(0),
 })
 
@@ -24,5 +30,5 @@ export type Job = z.infer<typeof jobSchema>
  * has its own: a redelivery that the reconciler asks for must never be swallowed as a duplicate of the first.
  */
 export function deduplicationId(job: Job): string {
-  return `${job.id}.${job.generation}.${job.publish}`
+  return `${job.kind}.${job.id}.${job.generation}.${job.publish}`
 }

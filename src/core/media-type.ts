@@ -104,6 +104,11 @@ const families: readonly { container?: string; members: RegExp }[] = [
 const textTypes =
   /^text\/|^application\/(json|xml|javascript|ecmascript|x-javascript|ld\+json|x-ndjson|jsonl|yaml|x-yaml|toml|sql|graphql|x-sh|x-httpd-php|x-plist|typescript|rtf|postscript|eps|pgp-encrypted|x-ms-regedit)$|\+(json|xml|yaml)$/
 
+/** Whether files of this type are text, as far as the type says. */
+export function isTextType(type: string): boolean {
+  return textTypes.test(type)
+}
+
 /** Types that a browser would run. */
 const activeTypes = new RegExp(`^text/(html|xsl)$|^application/xml$|\\+xml$|${scriptTypes.source}`)
 

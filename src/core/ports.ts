@@ -1,5 +1,8 @@
+import type { Progress } from './file-event.ts'
 import type { Job } from './job.ts'
+import type { Located } from './jurisdiction.ts'
 import type { RateBucket, RateVerdict } from './rate-limit.ts'
+import type { OpenWatch, Watch } from './watch.ts'
 
 /** Where jobs are put. One contract suite (`test/job-queue/contract.ts`) holds for every implementation. */
 export interface JobQueue {
@@ -18,6 +21,22 @@ export interface RateLimiter {
    * ask at once, no more than `limit` pass. Throws when it can't say.
    */
   take(domainId: string, buckets: readonly RateBucket[]): Promise<RateVerdict>
+}
+
+/** Those who watch a domain live. */
+export interface Watchers {
+  /**
+   * Says that something has happened in a domain: there are new rows in `file_events`. Never throws, and nobody waits for
+   * it: a hint that is lost makes an event arrive two seconds later.
+   */
+  hint(domainId: string): void
+  /** Says how far a file is; the same, except that nobody asks for what is lost. A few times a second are enough. */
+  progress(domainId: string, progress: Progress): void
+  /**
+   * Begins to watch. Throws `busy` when too many watch the domain, `too-many-watchers` when the client does, and
+   * `Unavailable` when it could not begin.
+   */
+  open(domain: Located & { id: string }, watch: Watch): Promise<OpenWatch>
 }
 
 /** Writes one structured line. `event` is a stable name in kebab-case; `fields` holds plain JSON. */
@@ -90,3 +109,27 @@ export interface MalwareScanner {
     terms: { size: number; signal: AbortSignal; progress(sentBytes: number): void },
   ): Promise<ScanAnswer>
 }
+/** What is posted to somebody outside. */
+export interface SignedMessage {
+  readonly url: string
+  /** The same for each attempt: what a receiver tells a repeat by. */
+  readonly id: string
+  /** JSON. */
+  readonly body: string
+  /** What it is signed with, each as `whsec_…`: one signature for each, the first is the current one. */
+  readonly secrets: readonly string[]
+}
+
+/** What came of one attempt. `body` is the beginning of the answer's. */
+export type PostOutcome = { readonly durationMs: number } & (
+  | {
+      readonly kind: 'answered'
+      readonly status: number
+      readonly retryAfterSeconds: number | null
+      readonly body: string
+    }
+  | { readonly kind: 'failed'; readonly reason: string }
+)
+
+/** Posts one message, once, to a URL that has been judged. Never throws. */
+export type PostSigned = (message: SignedMessage) => Promise<PostOutcome>

@@ -73,6 +73,7 @@ export function bucketsFor(
 function mayDoSome(credential: Credential, kind: RequestKind): boolean {
   switch (credential.kind) {
     case 'administrator':
+    case 'processor':
       return true
     case 'anonymous':
       return false
@@ -89,7 +90,10 @@ function mayDoSome(credential: Credential, kind: RequestKind): boolean {
  * Who a request is counted for. A token is handed out to somebody without a name, and any number of them can be made: its
  * holder is told from others by his address, as one without a token is.
  */
-function clientOf(credential: Exclude<Credential, { kind: 'administrator' }>, address: string | undefined): string {
+export function clientOf(
+  credential: Exclude<Credential, { kind: 'administrator' }>,
+  address: string | undefined,
+): string {
   return credential.kind === 'key' ? `key:${credential.keyId}` : `address:${networkOf(address) ?? 'unknown'}`
 }
 

@@ -41,6 +41,14 @@ const claimsSchema = z.discriminatedUnion('kind', [
     /** The name that the content is saved under, whatever the file is called. */
     filename: z.string().exactOptional(),
   }),
+  z.strictObject({
+    kind: z.literal('processor'),
+    ...common,
+    sub: z.uuid(),
+    /** The generation and the step that it answers for. */
+    generation: z.int().min(1),
+    step: z.string(),
+  }),
 ])
 export type TokenClaims = z.infer<typeof claimsSchema>
 

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { check, index, integer, primaryKey, real, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import type { Scope } from '../core/access.ts'
+import type { JobKind } from '../core/job.ts'
 import type { Jurisdiction } from '../core/jurisdiction.ts'
 import type { Metadata } from '../core/metadata.ts'
 import type { Policy, PolicyChange } from '../core/policy.ts'
@@ -189,7 +190,11 @@ export const fileEvents = sqliteTable(
     failureDetail: text('failure_detail'),
     createdAt: integer('created_at').notNull(),
   },
-  (table) => [uniqueIndex('file_events_by_file').on(table.fileId, table.number)],
+  (table) => [
+    uniqueIndex('file_events_by_file').on(table.fileId, table.number),
+    // What comes after an event in its whole domain: live watchers go on from there.
+    index('file_events_by_domain').on(table.domainId, table.seq),
+  ],
 )
 
 /** An event is named for the status that the file has reached; see `core/status.ts`. */
@@ -236,7 +241,8 @@ export const deadLetters = sqliteTable(
   'dead_letters',
   {
     id: text().primaryKey(),
-    fileId: text('file_id').notNull(),
+    kind: text().$type<JobKind>().notNull(),
+    rowId: text('row_id').notNull(),
     domainId: text('domain_id').notNull(),
     generation: integer().notNull(),
     publish: integer().notNull(),
@@ -245,7 +251,7 @@ export const deadLetters = sqliteTable(
     createdAt: integer('created_at').notNull(),
     retriedAt: integer('retried_at'),
   },
-  (table) => [uniqueIndex('dead_letters_by_publish').on(table.fileId, table.generation, table.publish)],
+  (table) => [uniqueIndex('dead_letters_by_publish').on(table.kind, table.rowId, table.generation, table.publish)],
 )
 
 /** Requests that carry an `Idempotency-Key`, each with its answer once it has one. */

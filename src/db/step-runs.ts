@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import type { StepRefusal, StepRun, Variant } from '../core/step-run.ts'
 import type { Database } from './database.ts'
 import { fileVariants, stepRuns, uploadedFiles } from './schema.ts'
@@ -90,7 +90,7 @@ export async function keepStepAnswer(
   const isWanted = and(
     ownedBy({ domainId, id }),
     eq(uploadedFiles.generation, generation),
-    eq(uploadedFiles.status, 'processing'),
+    inArray(uploadedFiles.status, ['pending', 'processing']),
   )
   const kept = await db
     .insert(stepRuns)

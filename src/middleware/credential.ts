@@ -40,14 +40,16 @@ function mayBeRemembered(c: AppContext): boolean {
 
 /**
  * The query parameter `token` where it is a credential: where one upload is read, since neither an <img> nor an
- * EventSource can send a header. Elsewhere it means nothing. An answer to such an address never hands it on as a referrer.
+ * EventSource can send a header, and where a processor answers at the address that it was given. Elsewhere it means nothing. An answer to such an address never hands it on as a referrer.
  */
 function queryToken(c: AppContext): string | undefined {
   const token = c.req.query('token')
   if (token === undefined) return undefined
   c.header('Referrer-Policy', 'no-referrer')
-  const isRead = c.req.method === 'GET' || c.req.method === 'HEAD'
-  return isRead && c.req.path.startsWith('/v1/uploads/') ? token : undefined
+  const { method, path } = c.req
+  if (!path.startsWith('/v1/uploads/')) return undefined
+  const isAnswer = method === 'POST' && path.endsWith('/answer')
+  return method === 'GET' || method === 'HEAD' || isAnswer ? token : undefined
 }
 
 /** Lets only the administrator pass, and only on the apex host: on a domain's own host there is no administration. */

@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { Metadata } from '../core/metadata.ts'
 import type { StepRefusal } from '../core/step-run.ts'
 import type { ByteRange } from '../storage/object-storage.ts'
 
@@ -13,6 +14,9 @@ export interface StepFile {
   readonly size: number
   /** Hexadecimal, as it was computed while the file came in. */
   readonly sha256: string
+  /** Set when all of its bytes are text in UTF-8. */
+  readonly charset: 'utf-8' | null
+  readonly metadata: Metadata
   readonly generation: number
 }
 
@@ -73,7 +77,7 @@ export interface StepDefinition<Options> {
   /** What may stand in the policy as its options, each described with unit and default. `{}` must fit, or say why not. */
   readonly options: z.ZodType<Options>
   /** Which files it is for, by their media type; the others pass it by. */
-  accepts(type: string): boolean
+  accepts(type: string, options: Options): boolean
   /** Whether content may not be served before this step has ended. */
   readonly forbidsEarlyReading?: boolean
   /** Why this deployment can't run it, and what its operator has to configure. */

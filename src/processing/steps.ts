@@ -1,18 +1,20 @@
 import type { MalwareScanner, PictureMaker } from '../core/ports.ts'
+import { type HttpStepParts, httpStep } from './http.ts'
 import { imageStep } from './image/image.ts'
 import { inspect } from './inspect.ts'
 import { scanStep } from './scan.ts'
 import type { Step, Steps } from './step.ts'
 
 /** What steps need of a deployment; null for what it does not have, and then the step says so where it is asked for. */
-export interface StepParts {
+export interface StepsParts {
   pictures: PictureMaker | null
   scanner: MalwareScanner | null
+  http: HttpStepParts
 }
 
 /** Every step there is. A policy names them; they run in the policy's order. */
-export function buildSteps({ pictures, scanner }: StepParts): Steps {
-  return byName([inspect, scanStep(scanner), imageStep(pictures)])
+export function buildSteps({ pictures, scanner, http }: StepsParts): Steps {
+  return byName([inspect, scanStep(scanner), imageStep(pictures), httpStep(http)])
 }
 
 /** The same steps by their names. Throws when two have the same one. */

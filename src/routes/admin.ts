@@ -1,11 +1,12 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from '../context.ts'
 import type { DeadLetter } from '../core/dead-letter.ts'
+import { jobKinds } from '../core/job.ts'
+import { isoTime } from '../core/upload-view.ts'
 import { administrator } from '../middleware/credential.ts'
 import { listDeadLetters, retryDeadLetter } from '../services/dead-letters.ts'
 import { reconcile } from '../services/reconcile/reconcile.ts'
 import { json, problemResponses } from './schemas.ts'
-import { isoTime } from './serialise-upload.ts'
 
 const flag = z.enum(['true', 'false']).default('false')
 const count = z.int().nullable().describe('Null: this chore failed; the reason is in the log.')
@@ -49,7 +50,8 @@ const sweep = createRoute({
 const deadLetterSchema = z
   .object({
     id: z.uuid(),
-    uploadId: z.uuid(),
+    kind: z.enum(jobKinds),
+    rowId: z.uuid().describe('What the job was for: of kind `process` it is an upload.'),
     domainId: z.uuid(),
     generation: z.int(),
     publish: z.int(),
@@ -98,7 +100,7 @@ const retry = createRoute({
   },
   responses: {
     202: {
-      description: 'It was sent, or its file no longer needs it.',
+      description: 'It was sent, or what it was for no longer needs it.',
       content: json(
         z.object({
           deadLetter: deadLetterSchema,
@@ -132,10 +134,11 @@ export const adminRoutes = new OpenAPIHono<AppEnv>()
     return c.json({ deadLetter: serialise(letter), published }, 202)
   })
 
-function serialise({ id, fileId, domainId, generation, publish, reason, createdAt }: DeadLetter) {
+function serialise({ id, kind, rowId, domainId, generation, publish, reason, createdAt }: DeadLetter) {
   return {
     id,
-    uploadId: fileId,
+    kind,
+    rowId,
     domainId,
     generation,
     publish,

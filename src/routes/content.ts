@@ -49,7 +49,7 @@ contentRoutes.openapi(content, async (c) => {
   const { credential, deps } = c.var
   requireAccess(credential, 'read-content', domain, id)
   const file = await findUpload(deps.databaseFor(domain), { domainId: domain.id, id })
-  requireReadable(file, domain.policy)
+  requireReadable(file, domain.policy, credential)
   const { sha256, size, type, charset } = file
   const forcedName = credential.kind === 'read-token' ? credential.link?.filename : null
   return serveBytes(c, {

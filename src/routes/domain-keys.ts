@@ -1,13 +1,13 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from '../context.ts'
 import { scopes } from '../core/access.ts'
+import { isoTime, isoTimeOrNull } from '../core/upload-view.ts'
 import { manager } from '../middleware/credential.ts'
 import { smallBody } from '../middleware/small-body.ts'
 import { createApiKey, listApiKeys, revokeApiKey } from '../services/api-keys.ts'
 import { findOpenDomain } from '../services/domains/find-domain.ts'
 import { pageQuery, slugParam } from './domain-schemas.ts'
 import { json, jsonBody, problemResponses } from './schemas.ts'
-import { isoTime, isoTimeOrNull } from './serialise-upload.ts'
 
 const time = z.iso.datetime()
 

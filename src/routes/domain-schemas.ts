@@ -3,8 +3,8 @@ import type { AppContext } from '../context.ts'
 import { isSlug, proofRecord } from '../core/host.ts'
 import { jurisdictions } from '../core/jurisdiction.ts'
 import { policyChangeSchema, policySchema } from '../core/policy.ts'
+import { isoTime, isoTimeOrNull } from '../core/upload-view.ts'
 import type { DescribedDomain } from '../services/domains/find-domain.ts'
-import { isoTime, isoTimeOrNull } from './serialise-upload.ts'
 
 /** What the routes of a domain's administration share. */
 

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { errorCodes } from '../core/errors.ts'
+import { eventTypeOf } from '../core/file-event.ts'
 import { fileStatuses } from '../core/status.ts'
 
 /** The shapes that answers share; `/openapi.json` names each as a component. */
@@ -92,6 +93,17 @@ export const statusSchema = z
     completedAt: time.nullable(),
   })
   .openapi('UploadStatus')
+
+export const eventSchema = z
+  .object({
+    number: z.int().describe('Counts the events of this upload from 1, without gaps.'),
+    type: z.enum(fileStatuses.map((status) => eventTypeOf(status))),
+    status: z.enum(fileStatuses).describe('The status that the upload has reached.'),
+    generation: z.int(),
+    failure: failureSchema,
+    at: time,
+  })
+  .openapi('Event')
 
 /** Beside an accepted upload, for a client that has no key. */
 const readToken = z

@@ -66,8 +66,8 @@ function bytesHeaders(
   etag: string,
 ): Record<string, string> {
   const { credential } = c.var
-  const byToken = credential.kind === 'read-token'
-  const isForDownload = byToken && credential.link !== null && credential.link.filename !== null
+  const byToken = credential.kind === 'read-token' || credential.kind === 'processor'
+  const isForDownload = credential.kind === 'read-token' && (credential.link?.filename ?? null) !== null
   const isPublic = publicRead && !byToken
   return {
     // A charset that is not known is better not named: a browser then looks for itself.

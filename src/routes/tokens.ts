@@ -2,12 +2,13 @@ import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from '../context.ts'
 import { requireAccess } from '../core/access.ts'
 import { uploadLimitsSchema } from '../core/upload-token.ts'
+import { isoTime } from '../core/upload-view.ts'
 import { requireDomain } from '../middleware/domain.ts'
 import { smallBody } from '../middleware/small-body.ts'
 import { makeLinkToken } from '../services/tokens/make-link-token.ts'
 import { makeUploadToken } from '../services/tokens/make-upload-token.ts'
 import { domainQuery, idParam, json, jsonBody, problemResponses } from './schemas.ts'
-import { isoTime, uploadUrl } from './serialise-upload.ts'
+import { uploadUrl } from './serialise-upload.ts'
 
 const daySeconds = 24 * 3600
 

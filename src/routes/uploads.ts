@@ -1,10 +1,15 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppEnv } from '../context.ts'
 import { requireAccess } from '../core/access.ts'
+import { readWait } from '../core/prefer.ts'
 import { fileStatuses } from '../core/status.ts'
+import { viewTimes } from '../core/upload-view.ts'
+import { maxWaitSeconds } from '../core/watch.ts'
 import { requireDomain } from '../middleware/domain.ts'
+import { watchingClient } from '../middleware/watching-client.ts'
 import { deleteUpload } from '../services/delete-upload.ts'
 import { describeUpload } from '../services/describe-upload.ts'
+import { waitForChange } from '../services/events/wait-for-change.ts'
 import { listUploads } from '../services/list-uploads.ts'
 import { isReadable } from '../services/read-content.ts'
 import { reprocessUpload } from '../services/reprocess-upload.ts'
@@ -18,7 +23,7 @@ import {
   uploadDetailSchema,
   uploadSchema,
 } from './schemas.ts'
-import { serialiseSteps, serialiseTimes, serialiseUpload, serialiseVariants, uploadUrl } from './serialise-upload.ts'
+import { serialiseSteps, serialiseUpload, serialiseVariants, uploadUrl } from './serialise-upload.ts'
 
 const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
 
@@ -68,10 +73,26 @@ const status = createRoute({
   method: 'get',
   path: '/v1/uploads/{id}/status',
   summary: 'How far an upload is',
-  request: { params: idParam, query: readQuery },
+  description:
+    'With `Prefer: wait=N` (RFC 7240) it waits up to N seconds, at most 60, for the upload to change. It answers at once when that has happened already, or when nothing more happens by itself.',
+  request: {
+    params: idParam,
+    query: readQuery.extend({
+      after: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .optional()
+        .describe(
+          'With `Prefer: wait`: the number of the last event you know of (`lastEvent`); the newest one unless given.',
+        ),
+    }),
+    headers: z.object({ prefer: z.string().optional().describe('`wait=N`') }),
+  },
   responses: {
     200: {
       description: 'Its status.',
+      headers: z.object({ 'Preference-Applied': z.string().optional() }),
       content: json(statusSchema),
     },
     ...problemResponses(400, 401, 403, 404, 409, 410, 429, 500, 503),
@@ -137,7 +158,16 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
     const domain = requireDomain(c)
     const { id } = c.req.valid('param')
     requireAccess(c.var.credential, 'read', domain, id)
-    const { file, runs } = await describeUpload(c.var.deps.databaseFor(domain), { domainId: domain.id, id })
+    const { databaseFor, watchers } = c.var.deps
+    const db = databaseFor(domain)
+    const seconds = readWait(c.req.header('prefer'), maxWaitSeconds)
+    c.header('Vary', 'Prefer', { append: true })
+    if (seconds !== null) {
+      const { after } = c.req.valid('query')
+      await waitForChange({ db, watchers }, domain, id, { seconds, after, client: watchingClient(c) })
+      c.header('Preference-Applied', `wait=${seconds}`)
+    }
+    const { file, runs } = await describeUpload(db, { domainId: domain.id, id })
     const { status, failure, generation, attempts, lastEvent } = file
     const steps = serialiseSteps(domain, file, runs).map(({ name, status, progress }) => ({ name, status, progress }))
     return c.json(
@@ -149,7 +179,7 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
         generation,
         attempts,
         lastEvent,
-        ...serialiseTimes(file),
+        ...viewTimes(file),
       },
       200,
     )
@@ -157,10 +187,11 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(remove, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'delete', domain)
-    const { databaseFor, storageFor, now, log, defer } = c.var.deps
+    const { databaseFor, storageFor, watchers, now, log, defer } = c.var.deps
     const parts = {
       db: databaseFor(domain),
       storage: storageFor(domain),
+      watchers,
       now,
       log,
       defer,
@@ -174,8 +205,8 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(reprocess, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'reprocess', domain)
-    const { databaseFor, queue, log, now } = c.var.deps
-    const parts = { db: databaseFor(domain), queue, log, now }
+    const { databaseFor, queue, watchers, log, now } = c.var.deps
+    const parts = { db: databaseFor(domain), queue, watchers, log, now }
     const file = await reprocessUpload(parts, {
       domainId: domain.id,
       id: c.req.valid('param').id,

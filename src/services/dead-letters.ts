@@ -2,12 +2,12 @@ import type { DeadLetter } from '../core/dead-letter.ts'
 import { Refusal } from '../core/errors.ts'
 import type { Clock, JobQueue, Log } from '../core/ports.ts'
 import { findDeadLetters, takeDeadLetter } from '../db/dead-letters.ts'
-import { takeJob } from '../db/uploaded-files/due.ts'
+import { handlers } from './job-kinds.ts'
 import type { Place } from './place.ts'
 import { publishJobs } from './publish-jobs.ts'
 
 /**
- * Sends the job of a dead letter again, as a new publish of its file's row. Returns false when the file has moved on
+ * Sends the job of a dead letter again, as a new publish of its row. Returns false when the row has moved on
  * meanwhile and nothing had to be sent. Throws `dead-letter-not-found`.
  */
 export async function retryDeadLetter(
@@ -17,8 +17,8 @@ export async function retryDeadLetter(
   for (const { db } of places) {
     const letter = await takeDeadLetter(db, id, now())
     if (!letter) continue
-    const { fileId, domainId, generation } = letter
-    const job = await takeJob(db, { id: fileId, domainId, generation }, now())
+    const { kind, rowId, domainId, generation } = letter
+    const job = await handlers[kind].take(db, { id: rowId, domainId, generation }, now())
     if (job) await publishJobs({ queue, log }, [job])
     return { letter, published: job !== undefined }
   }

@@ -1,5 +1,5 @@
 import { Refusal } from '../core/errors.ts'
-import type { Clock, Log } from '../core/ports.ts'
+import type { Clock, Log, Watchers } from '../core/ports.ts'
 import type { Database } from '../db/database.ts'
 import { deleteFile } from '../db/uploaded-files/delete.ts'
 import type { ObjectStorage } from '../storage/object-storage.ts'
@@ -11,6 +11,7 @@ export async function deleteUpload(
   parts: {
     db: Database
     storage: ObjectStorage
+    watchers: Pick<Watchers, 'hint'>
     now: Clock
     log: Log
     defer(promise: Promise<unknown>): void
@@ -20,5 +21,6 @@ export async function deleteUpload(
   await findUpload(parts.db, file)
   const deleted = await deleteFile(parts.db, file, parts.now())
   if (!deleted) throw new Refusal('upload-deleted', 'This upload has been deleted.')
+  parts.watchers.hint(file.domainId)
   parts.defer(removeObject(parts, deleted))
 }

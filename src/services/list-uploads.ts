@@ -1,7 +1,7 @@
+import { readCursor, writeCursor } from '../core/cursor.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import type { Database } from '../db/database.ts'
 import { type FileFilter, listFiles } from '../db/uploaded-files/reads.ts'
-import { readCursor, writeCursor } from './cursor.ts'
 
 export interface Page {
   uploads: UploadedFile[]

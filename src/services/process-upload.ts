@@ -6,7 +6,7 @@ import {
   retryDelaySeconds,
 } from '../core/backoff.ts'
 import type { Job } from '../core/job.ts'
-import type { JobQueue } from '../core/ports.ts'
+import type { JobQueue, Watchers } from '../core/ports.ts'
 import type { StepRefusal } from '../core/step-run.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import { takePostponedJob } from '../db/uploaded-files/due.ts'
@@ -19,6 +19,7 @@ import { type RunStepsParts, runSteps } from './run-steps.ts'
 
 export interface ProcessParts extends RunStepsParts {
   queue: JobQueue
+  watchers: Pick<Watchers, 'hint' | 'progress'>
   /** The most files of one domain at once; null where the queue sees to that. */
   maxRunning: number | null
   /** 0 … 1, for spreading retries. */
@@ -36,11 +37,13 @@ export type JobOutcome = 'complete' | 'failed' | 'quarantined' | 'paused' | 'ret
  * gets the lease, and only who still holds it can write the end. Throws only when the row itself can't be reached.
  */
 export async function processUpload(job: Job, parts: ProcessParts): Promise<JobOutcome> {
-  const { db, now, maxRunning } = parts
+  const { db, watchers, now, maxRunning } = parts
   const terms = { now: now(), leaseMs: leaseSeconds * 1000, maxRunning }
   const file = await leaseFile(db, job, terms)
   if (file) {
+    watchers.hint(file.domainId)
     const outcome = await work(file, parts)
+    watchers.hint(file.domainId)
     if (maxRunning !== null) await giveRoom(file.domainId, parts)
     return outcome
   }

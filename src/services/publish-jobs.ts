@@ -16,7 +16,8 @@ export async function publishJobs(
   } catch (error) {
     log('warn', 'publish-failed', {
       jobs: jobs.length,
-      firstUploadId: jobs[0]?.id,
+      firstKind: jobs[0]?.kind,
+      firstRowId: jobs[0]?.id,
       error,
     })
   }

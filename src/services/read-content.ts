@@ -1,3 +1,4 @@
+import type { Credential } from '../core/access.ts'
 import type { RangeAnswer } from '../core/byte-range.ts'
 import { Refusal } from '../core/errors.ts'
 import { variantFilename } from '../core/filename.ts'
@@ -20,8 +21,13 @@ export function isReadable(file: UploadedFile, policy: Policy): boolean {
   return policy.readBeforeComplete && isFirstPass
 }
 
-/** Throws `not-ready` while the content of a file must not be served. */
-export function requireReadable(file: UploadedFile, policy: Policy): void {
+/**
+ * Throws `not-ready` while the content of a file must not be served to this reader. A processor that a step of the file
+ * has asked reads it during that step's own generation.
+ */
+export function requireReadable(file: UploadedFile, policy: Policy, reader?: Credential): void {
+  const isProcessed = file.status === 'processing' || file.status === 'pending'
+  if (reader?.kind === 'processor' && isProcessed && reader.generation === file.generation) return
   if (isReadable(file, policy)) return
   throw new Refusal('not-ready', `The content of this upload is served once it is complete; it is ${file.status}.`, {
     facts: { uploadStatus: file.status },

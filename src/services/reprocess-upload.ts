@@ -1,5 +1,5 @@
 import { Refusal } from '../core/errors.ts'
-import type { JobQueue, Log } from '../core/ports.ts'
+import type { JobQueue, Log, Watchers } from '../core/ports.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import type { Database } from '../db/database.ts'
 import { reprocessFile } from '../db/uploaded-files/finish.ts'
@@ -8,7 +8,7 @@ import { publishJobs } from './publish-jobs.ts'
 
 /** Sends a finished file through processing again, as its next generation. Throws `status-conflict` while it is not finished. */
 export async function reprocessUpload(
-  parts: { db: Database; queue: JobQueue; log: Log; now(): number },
+  parts: { db: Database; queue: JobQueue; watchers: Pick<Watchers, 'hint'>; log: Log; now(): number },
   { domainId, id }: { domainId: string; id: string },
 ): Promise<UploadedFile> {
   const file = await findUpload(parts.db, { domainId, id })
@@ -18,8 +18,10 @@ export async function reprocessUpload(
       facts: { uploadStatus: file.status },
     })
   }
+  parts.watchers.hint(domainId)
   await publishJobs(parts, [
     {
+      kind: 'process',
       id,
       domainId,
       generation: again.generation,

@@ -2,12 +2,11 @@ import { v7 as uuidv7 } from 'uuid'
 import { type Job, jobSchema } from '../core/job.ts'
 import type { Log } from '../core/ports.ts'
 import { insertDeadLetter } from '../db/dead-letters.ts'
-import { makeDue } from '../db/uploaded-files/due.ts'
+import { handlers, type JobParts } from './job-kinds.ts'
 import type { Place } from './place.ts'
-import { type ProcessParts, processUpload } from './process-upload.ts'
 
-/** What running jobs needs: the shared parts, and where each domain keeps its files. */
-export interface RunJobParts extends Omit<ProcessParts, 'db' | 'storage'> {
+/** What running jobs needs: the shared parts, and where each domain keeps its rows. */
+export interface RunJobParts extends JobParts {
   /** Null when there is no such domain (any more). */
   placeOf(domainId: string): Promise<Place | null>
 }
@@ -19,18 +18,20 @@ export interface RunJobParts extends Omit<ProcessParts, 'db' | 'storage'> {
 export async function runJob(parts: RunJobParts, message: unknown): Promise<boolean> {
   const job = parseJob(parts.log, message)
   if (!job) return false
+  const { rowName, run } = handlers[job.kind]
   try {
     const place = await parts.placeOf(job.domainId)
-    const outcome = place ? await processUpload(job, { ...parts, ...place }) : 'nothing-to-do'
+    const outcome = place ? await run(job, { ...parts, ...place }) : 'nothing-to-do'
     parts.log('info', 'job-done', {
-      uploadId: job.id,
+      kind: job.kind,
+      [rowName]: job.id,
       generation: job.generation,
       publish: job.publish,
       outcome,
     })
     return true
   } catch (error) {
-    parts.log('error', 'job-not-run', { uploadId: job.id, error })
+    parts.log('error', 'job-not-run', { kind: job.kind, [rowName]: job.id, error })
     throw error
   }
 }
@@ -46,9 +47,11 @@ export async function noteDeadJob(
 ): Promise<boolean> {
   const job = parseJob(log, message)
   if (!job) return false
-  const { id: fileId, domainId, generation, publish } = job
+  const { kind, id: rowId, domainId, generation, publish } = job
+  const { rowName, makeDue } = handlers[kind]
   log('error', 'job-given-up', {
-    uploadId: fileId,
+    kind,
+    [rowName]: rowId,
     generation,
     publish,
     reason,
@@ -57,7 +60,8 @@ export async function noteDeadJob(
   if (!place) return true
   await insertDeadLetter(place.db, {
     id: uuidv7(),
-    fileId,
+    kind,
+    rowId,
     domainId,
     generation,
     publish,

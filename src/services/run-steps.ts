@@ -57,9 +57,9 @@ async function runStep(turn: Turn, parts: RunStepsParts): Promise<StepsOutcome> 
   const { file, hold, setting, run, lost } = turn
   const { db, now } = parts
   const step = requireStep(setting, parts.steps)
-  if (!step.accepts(file.type)) return { kind: 'done' }
   const name = nameOfSetting(setting)
   const options = step.options.parse(setting.options ?? {})
+  if (!step.accepts(file.type, options)) return { kind: 'done' }
   const { context, variants } = openStepContext({ file, hold, name, options, run, lost }, parts)
   const startedAt = now()
   const outcome = await step.run(context)

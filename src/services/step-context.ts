@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { variantKey } from '../core/object-key.ts'
-import type { Clock, Log } from '../core/ports.ts'
+import type { Clock, Log, Watchers } from '../core/ports.ts'
 import type { StepRun, Variant } from '../core/step-run.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import type { Database } from '../db/database.ts'
@@ -15,6 +15,7 @@ const progressIntervalMs = 2000
 export interface StepContextParts {
   db: Database
   storage: ObjectStorage
+  watchers: Pick<Watchers, 'progress'>
   now: Clock
   log: Log
 }
@@ -29,7 +30,7 @@ export function openStepContext(
     run: StepRun | undefined
     lost: AbortSignal
   },
-  { db, storage, now, log }: StepContextParts,
+  { db, storage, watchers, now, log }: StepContextParts,
 ): { context: StepContext; variants: Variant[] } {
   const { file, hold, name, options, run, lost } = of
   const variants: Variant[] = []
@@ -61,7 +62,9 @@ export function openStepContext(
     progress(fraction) {
       if (now() - toldAt < progressIntervalMs) return
       toldAt = now()
-      saveStepProgress(db, hold, name, Math.min(Math.max(fraction, 0), 1)).catch((error) =>
+      const progress = Math.min(Math.max(fraction, 0), 1)
+      watchers.progress(file.domainId, { fileId: file.id, step: name, progress })
+      saveStepProgress(db, hold, name, progress).catch((error) =>
         log('debug', 'progress-not-saved', { uploadId: file.id, error }),
       )
     },

@@ -67,6 +67,7 @@ for (const { name, missing, start } of queues) {
       })
       expectStatus(answer, 202)
       return answer.json().results.map(({ upload }: { upload: { id: string; size: number } }) => ({
+        kind: 'process',
         id: upload.id,
         domainId: domain.id,
         generation: 1,

@@ -13,8 +13,10 @@ const mayImport: Record<string, string[]> = {
   queue: ['core'],
   limits: ['core'],
   dns: ['core'],
+  outbound: ['core'],
   images: ['core'],
   clamav: ['core'],
+  live: ['core', 'db'],
   ingest: ['core', 'multipart', 'storage'],
   processing: ['core', 'storage'],
   services: ['core', 'db', 'storage', 'ingest', 'multipart', 'processing'],
@@ -23,10 +25,12 @@ const mayImport: Record<string, string[]> = {
 }
 
 const folders = Object.keys(mayImport)
-const adapters = ['db', 'storage', 'queue', 'limits', 'dns', 'images', 'clamav']
 const entryFiles = ['app.ts', 'context.ts', 'deps.ts', 'env.ts', 'index.ts', 'log.ts', 'problem.ts', 'worker.ts']
 const notEntry = (...files: string[]) => entryFiles.filter((file) => !files.includes(file))
 const notFolder = (...names: string[]) => folders.filter((folder) => !names.includes(folder))
+
+/** What only deps builds. */
+const adapters = ['db', 'storage', 'queue', 'limits', 'dns', 'outbound', 'images', 'clamav', 'live']
 
 const mayImportAtTop: Record<string, string[]> = {
   'env.ts': ['core'],
@@ -135,7 +139,12 @@ const otherForms: Example[] = [
   { file: 'src/problem.ts', lines: [allowed(importOf('./multipart/errors.ts'))] },
   {
     file: 'src/index.ts',
-    lines: [allowed(importOf('./limits/rate-limiter-object.ts')), refused(importOf('./limits/durable.ts'))],
+    lines: [
+      allowed(importOf('./limits/rate-limiter-object.ts')),
+      refused(importOf('./limits/durable.ts')),
+      allowed(importOf('./live/watch-object.ts')),
+      refused(importOf('./live/durable-watchers.ts')),
+    ],
   },
   {
     file: 'src/worker.ts',

@@ -80,8 +80,8 @@ describe('an upload goes through QStash', () => {
     expect(jobsOf(id)).toMatchObject([
       { job: { id, domainId: domain.id, generation: 1, publish: 1 }, status: 200, url: jobUrl },
     ])
-    expect(await isKnown(`${id}.1.1`)).toBe(true)
-    expect(await isKnown(`${id}.1.2`)).toBe(false)
+    expect(await isKnown(`process.${id}.1.1`)).toBe(true)
+    expect(await isKnown(`process.${id}.1.2`)).toBe(false)
   })
 
   it('once, however often it is delivered', async () => {
@@ -123,7 +123,7 @@ describe('an upload goes through QStash', () => {
       'processing',
       'complete',
     ])
-    expect(await isKnown(`${id}.2.1`)).toBe(true)
+    expect(await isKnown(`process.${id}.2.1`)).toBe(true)
   })
 
   it('when it is signed with the next key, as while keys are rotated', async () => {
@@ -138,7 +138,7 @@ describe('a callback', () => {
   async function waitingJob() {
     qstash.pause()
     const id = await uploadText(worker, domain)
-    const job: Job = { id, domainId: domain.id, generation: 1, publish: 1, bytes: 11 }
+    const job: Job = { kind: 'process', id, domainId: domain.id, generation: 1, publish: 1, bytes: 11 }
     return { id, job, untouched: await rowOf(worker, id) }
   }
 
@@ -195,7 +195,7 @@ describe('a callback', () => {
 
   it('for a file that is not there does nothing, and is not tried again either', async () => {
     const id = '01900000-0000-7000-8000-000000000000'
-    const job: Job = { id, domainId: domain.id, generation: 1, publish: 1, bytes: 11 }
+    const job: Job = { kind: 'process', id, domainId: domain.id, generation: 1, publish: 1, bytes: 11 }
     expectStatus(await deliver(job, { signature: sign(job) }), 200)
   })
 })
@@ -205,7 +205,7 @@ describe('when something fails', () => {
     qstash.failNextPublishes(1, 500)
     const id = await uploadText(worker, domain)
     await eventually(() =>
-      expect(worker.logged('publish-failed')).toContainEqual(expect.objectContaining({ firstUploadId: id })),
+      expect(worker.logged('publish-failed')).toContainEqual(expect.objectContaining({ firstRowId: id })),
     )
     await worker.runSchedule()
     // Not due yet: a minute has to pass.
@@ -216,8 +216,8 @@ describe('when something fails', () => {
     await untilStatus(worker, id, 'complete')
     await qstash.idle()
     expect(jobsOf(id)).toMatchObject([{ job: { generation: 1, publish: 2 }, status: 200 }])
-    expect(await isKnown(`${id}.1.1`)).toBe(false)
-    expect(await isKnown(`${id}.1.2`)).toBe(true)
+    expect(await isKnown(`process.${id}.1.1`)).toBe(false)
+    expect(await isKnown(`process.${id}.1.2`)).toBe(true)
   })
 
   it('at every delivery, the row is due at once and the schedule brings it to its end', async () => {
@@ -235,7 +235,7 @@ describe('when something fails', () => {
     const given = await rowOf(worker, id)
     expect(given).toMatchObject({ status: 'pending', attempts: 0, publish_count: 1, events: ['pending'] })
     expect(given.next_publish_at).toBeLessThanOrEqual(Date.now())
-    const { results: deadLetters } = await worker.env.DB.prepare('SELECT * FROM dead_letters WHERE file_id = ?')
+    const { results: deadLetters } = await worker.env.DB.prepare('SELECT * FROM dead_letters WHERE row_id = ?')
       .bind(id)
       .all()
     expect(deadLetters).toMatchObject([{ domain_id: domain.id, generation: 1, publish: 1, retried_at: null }])

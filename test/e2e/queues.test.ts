@@ -26,7 +26,7 @@ function outcomesOf(id: string) {
 }
 
 function jobOf(id: string, generation: number): Job {
-  return { id, domainId: domain.id, generation, publish: 1, bytes: 11 }
+  return { kind: 'process', id, domainId: domain.id, generation, publish: 1, bytes: 11 }
 }
 
 function objectKeyOf(id: string): string {

@@ -189,5 +189,5 @@ describe('coalesce', () => {
 })
 
 function makeJob(bytes: number): Job {
-  return { id: randomUUID(), domainId: randomUUID(), generation: 1, publish: 1, bytes }
+  return { kind: 'process', id: randomUUID(), domainId: randomUUID(), generation: 1, publish: 1, bytes }
 }

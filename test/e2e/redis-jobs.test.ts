@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { Job } from '../../src/core/job.ts'
 import { RedisJobQueue } from '../../src/queue/redis.ts'
 import {
   addEnvelopes,
@@ -198,7 +199,7 @@ describe.skipIf(redisMissing)('jobs in Redis', () => {
       }
       await worker.runSchedule()
       const letters = await worker.call('GET', '/v1/admin/dead-letters', { headers: admin })
-      const letter = letters.json().deadLetters.find(({ uploadId }: { uploadId: string }) => uploadId === id)
+      const letter = letters.json().deadLetters.find(({ rowId }: { rowId: string }) => rowId === id)
       expect(letter).toMatchObject({ domainId: domain.id, generation: 1, publish: 1, reason: expect.any(String) })
       expect(await countJobs(redis)).toEqual(noJobs)
       await mend()
@@ -220,7 +221,7 @@ describe.skipIf(redisMissing)('jobs in Redis', () => {
       expect(await countJobs(redis)).toEqual({ ...noJobs, dead: 1 })
       await worker.env.DB.exec('ALTER TABLE hidden_letters RENAME TO dead_letters')
       await worker.runSchedule()
-      const letter = await worker.env.DB.prepare('SELECT reason FROM dead_letters WHERE file_id = ?').bind(id).first()
+      const letter = await worker.env.DB.prepare('SELECT reason FROM dead_letters WHERE row_id = ?').bind(id).first()
       expect(letter).toEqual({ reason: '{"looks":"like JSON"}' })
       // It is due again without anybody's help.
       await worker.runSchedule()
@@ -310,7 +311,7 @@ describe.skipIf(redisMissing)('jobs in Redis', () => {
     it('publish on a connection that is cut: it is sent once more, and may be there twice', async () => {
       const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = redis.vars
       const queue = new RedisJobQueue({ url, token }, Date.now)
-      const job = { id: randomUUID(), domainId: domain.id, generation: 1, publish: 1, bytes: 1 }
+      const job: Job = { kind: 'process', id: randomUUID(), domainId: domain.id, generation: 1, publish: 1, bytes: 1 }
       redis.bridge.failNext(1, 'cut-after')
       await queue.publish([job])
       expect(await countJobs(redis)).toEqual({ ...noJobs, short: 2 })
@@ -360,7 +361,7 @@ describe.skipIf(redisMissing)('jobs in Redis', () => {
       expect((await countJobs(redis)).dead).toBe(1)
       await worker.runSchedule()
       expect(worker.logged('job-given-up').length).toBe(before + 2)
-      const { results } = await worker.env.DB.prepare('SELECT id FROM dead_letters WHERE file_id = ?').bind(id).all()
+      const { results } = await worker.env.DB.prepare('SELECT id FROM dead_letters WHERE row_id = ?').bind(id).all()
       expect(results).toHaveLength(1)
       await worker.runSchedule()
       await untilComplete(id)

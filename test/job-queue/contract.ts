@@ -96,6 +96,7 @@ export function describeJobQueue(name: string, start: () => Promise<QueueUnderTe
 
 function makeJobs(count: number): Job[] {
   return Array.from({ length: count }, (_, index) => ({
+    kind: 'process',
     id: randomUUID(),
     domainId: randomUUID(),
     generation: 1,

@@ -12,6 +12,7 @@ import {
   makeKey,
   putFile,
   revokeKey,
+  type Send,
   type TestDomain,
 } from '../support/workers/client.ts'
 import { appWith, HeldQueue } from '../support/workers/faults.ts'
@@ -21,7 +22,14 @@ import { askForToken } from '../support/workers/tokens.ts'
 vi.setConfig({ testTimeout: 60_000 })
 
 /** Nothing here is about processing. */
-const send = appWith({ deps: () => ({ queue: new HeldQueue() }) })
+const app = appWith({ deps: () => ({ queue: new HeldQueue() }) })
+/** A stream has no end to wait for: its head says who may read it. */
+const send: Send = async (request) => {
+  const answer = await app(request)
+  if (answer.headers.get('content-type') !== 'text/event-stream') return answer
+  await answer.body?.cancel()
+  return new Response(null, answer)
+}
 const apex = 'http://localhost'
 const json = { 'content-type': 'application/json' }
 
@@ -144,10 +152,15 @@ const table: Record<string, Row> = {
   'GET /v1/uploads': { ...file('read', '200'), of: 'nothing' },
   'GET /v1/uploads/{id}': readable,
   'GET /v1/uploads/{id}/status': readable,
+  'GET /v1/uploads/{id}/history': readable,
+  'GET /v1/uploads/{id}/events': readable,
+  'GET /v1/events': { ...file('read', '200'), of: 'nothing' },
   'GET /v1/uploads/{id}/content': readable,
   'GET /v1/uploads/{id}/variants/{name}': readable,
   'DELETE /v1/uploads/{id}': file('delete', '204 404 404'),
   'POST /v1/uploads/{id}/reprocess': file('upload', '202 404 404'),
+  // Only the token that is given out with the question answers it; see http-step.test.ts.
+  'POST /v1/uploads/{id}/steps/{step}/answer': { ...file('manage', '403'), request: body({ result: {} }) },
   'POST /v1/uploads/{id}/links': { ...file('read', '201 404 404'), request: body({}) },
   'POST /v1/upload-tokens': { ...file('upload', '201'), of: 'nothing', request: body({}) },
   'POST /v1/domains': {
@@ -269,7 +282,7 @@ async function addressOf(
     .replace('{keyId}', uuidv7())
     .replace('{name}', 'thumb')
     .replace('{hostname}', 'nobody.example')
-  const origin = path.startsWith('/v1/upload') ? own.origin : apex
+  const origin = /^\/v1\/(upload|events)/.test(path) ? own.origin : apex
   const holder = { own, "another domain's": other, unknown: null }[target]
   if (row.of === 'domain') return origin + path.replace('{slug}', holder?.slug ?? 'nobody')
   if (row.of === 'nothing' || !holder) return origin + path.replace('{id}', uuidv7())

@@ -8,7 +8,7 @@ import { digestAlgorithms, joinDigests, parseDigestField, reprDigest } from '../
 import { Refusal } from '../../src/core/errors.ts'
 import { cleanFilename } from '../../src/core/filename.ts'
 import { isSlug, meaningOfHost, parseHost } from '../../src/core/host.ts'
-import { deduplicationId } from '../../src/core/job.ts'
+import { deduplicationId, jobSchema } from '../../src/core/job.ts'
 import { essenceOf, isSafeInline, judgeType, type TextKind } from '../../src/core/media-type.ts'
 import { objectKey, timeOfId } from '../../src/core/object-key.ts'
 import { maxPartBytes, maxParts, maxStorableBytes, minPartBytes, partBytesFor } from '../../src/core/part-size.ts'
@@ -679,11 +679,17 @@ describe('names that are made here', () => {
   })
 
   test('each publish of a job has its own deduplication id', () => {
-    const job = { id: 'f', domainId: 'd', generation: 1, publish: 1, bytes: 3 }
+    const job = { kind: 'process' as const, id: 'f', domainId: 'd', generation: 1, publish: 1, bytes: 3 }
     const ids = [job, { ...job, publish: 2 }, { ...job, generation: 2 }, { ...job, id: 'g' }].map(deduplicationId)
     expect(new Set(ids).size).toBe(4)
     // QStash refuses ids with a colon.
     for (const id of ids) expect(id).toMatch(/^[A-Za-z0-9._-]+$/)
+  })
+
+  test('a job from before there were kinds is for processing, and one of an unknown kind is none', () => {
+    const job = { id: crypto.randomUUID(), domainId: crypto.randomUUID(), generation: 1, publish: 1 }
+    expect(jobSchema.parse(job)).toMatchObject({ kind: 'process', ...job })
+    expect(jobSchema.safeParse({ ...job, kind: 'constructor' }).success).toBe(false)
   })
 })
 

@@ -266,6 +266,7 @@ describe('a request of a page on a domain’s own host', () => {
       'Content-Range',
       'ETag',
       'Location',
+      'Preference-Applied',
       'RateLimit',
       'RateLimit-Policy',
       'Repr-Digest',

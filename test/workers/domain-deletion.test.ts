@@ -96,7 +96,8 @@ async function fullDomain(): Promise<TestDomain> {
   const gone = await putFile(domain.origin, 'c', 'gone', { key, send })
   expectStatus(await call('DELETE', `${domain.origin}/v1/uploads/${gone.json.id}`, { ...asAdmin, send }), 204)
   await execute(
-    'INSERT INTO dead_letters (id, file_id, domain_id, generation, publish, reason, created_at) VALUES (?, ?, ?, 1, 1, ?, 1)',
+    `INSERT INTO dead_letters (id, kind, row_id, domain_id, generation, publish, reason, created_at)
+      VALUES (?, 'process', ?, ?, 1, 1, ?, 1)`,
     crypto.randomUUID(),
     gone.json.id,
     domain.id,

@@ -596,6 +596,7 @@ describe('in production', () => {
     ['no database', { DB: undefined }],
     ['no queue', { JOBS: undefined }],
     ['nothing to count in', { RATE_LIMITS: undefined }],
+    ['nothing to watch with', { WATCHERS: undefined }],
     ['a Redis without its token', { UPSTASH_REDIS_REST_URL: 'https://redis.example' }],
     ['no base domain', { BASE_DOMAIN: undefined }],
     ['a base domain that is none', { BASE_DOMAIN: '10.0.0.1' }],

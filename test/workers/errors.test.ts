@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test, vi } from 'vitest'
 import { type ErrorCode, errorCodes } from '../../src/core/errors.ts'
+import { maxWatchersPerClient } from '../../src/core/watch.ts'
 import { BufferPool } from '../../src/ingest/buffer-pool.ts'
 import { problems } from '../../src/problem.ts'
 import { noise } from '../support/e2e/bodies.ts'
@@ -19,7 +20,7 @@ import {
   putFile,
   type TestDomain,
 } from '../support/workers/client.ts'
-import { appWith, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
+import { appWith, depsWith, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
 import * as samples from '../support/workers/samples.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -146,6 +147,17 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
     })
     await putFile(domain.origin, 'a', 'abc', { key: made.token, send })
     return putFile(domain.origin, 'b', 'abc', { key: made.token, send })
+  },
+  'too-many-watchers': async () => {
+    const domain = await makeDomain()
+    const { id } = await put(domain)
+    const { watchers } = depsWith()
+    const watch = { fileId: id, statuses: null, changeAfter: null, client: 'address:unknown' }
+    const here = { id: domain.id, jurisdiction: null }
+    const open = await Promise.all(Array.from({ length: maxWatchersPerClient }, () => watchers.open(here, watch)))
+    const answer = await call('GET', `${domain.origin}/v1/uploads/${id}/events`)
+    for (const { body } of open) await body.cancel()
+    return answer
   },
   'origin-not-allowed': async () =>
     putFile((await makeDomain()).origin, 'a', 'abc', { headers: { origin: 'https://elsewhere.example' } }),
@@ -278,7 +290,13 @@ const facts: Partial<Record<ErrorCode, object>> = {
 }
 
 /** Refusals that another try may mend say when. */
-const retriable: readonly ErrorCode[] = ['busy', 'unavailable', 'idempotency-in-progress', 'rate-limited']
+const retriable: readonly ErrorCode[] = [
+  'busy',
+  'unavailable',
+  'idempotency-in-progress',
+  'rate-limited',
+  'too-many-watchers',
+]
 
 describe('each error code', () => {
   test.each(errorCodes)('%s', async (code) => {

@@ -5,4 +5,4 @@ import { CloudflareStageQueue } from '../fault/queues/cloudflare.ts'
 import { sweepFaults } from '../fault/sweep.ts'
 
 const lives = [...uploads, ...repeats, ...jobs, ...lostJobs, ...chores]
-sweepFaults('Cloudflare Queues', new CloudflareStageQueue(), lives, { share: 0.1, takesDoubtfulCommits: true })
+sweepFaults('Cloudflare Queues', new CloudflareStageQueue(), lives, { share: 0.05, takesDoubtfulCommits: true })

@@ -1,4 +1,4 @@
-import { applyD1Migrations, type D1Migration } from 'cloudflare:test'
+import { applyD1Migrations, type D1Migration, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { v7 as uuidv7 } from 'uuid'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
@@ -17,6 +17,7 @@ import {
   putFile,
   type Send,
 } from '../support/workers/client.ts'
+import { follow } from '../support/workers/event-streams.ts'
 import { appWith, depsWith, faultyD1, HeldQueue } from '../support/workers/faults.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
@@ -147,6 +148,25 @@ describe('a domain of a jurisdiction', () => {
     expectProblem(await administer('PATCH', `domains/${domain.slug}`, { jurisdiction: null }), 400, 'request-invalid')
   })
 
+  test('is watched there', async () => {
+    const domain = await makeIn('eu')
+    const object = env.WATCHERS.getByName(domain.id)
+    // What a deployment has in its bindings; nothing but its own place would answer with nothing.
+    await runInDurableObject(object, (instance) => {
+      Object.assign(instance, { env: { DB_EU: TEST_DB_EU } })
+    })
+    const stream = await follow(`${domain.origin}/v1/events`, { key: domain.key, send })
+    expectStatus(await putFile(domain.origin, 'a', 'abc', { key: domain.key, send }), 202)
+    await work()
+    const events = await stream.until(3)
+    expect(events.map(({ data }) => data.status)).toEqual(['pending', 'processing', 'complete'])
+    await stream.leave()
+    // Elsewhere than on a developer's machine its object is in the jurisdiction as well, which this runtime does not know.
+    const { watchers } = depsWith({ env: { ...bindings, MODE: 'production' } })
+    const watch = { fileId: null, statuses: null, changeAfter: null, client: null }
+    await expect(watchers.open({ id: domain.id, jurisdiction: 'eu' }, watch)).rejects.toThrow(/Jurisdiction/)
+  })
+
   test('its dead letters are seen and sent again', async () => {
     const domain = await makeIn('eu')
     const { json } = await putFile(domain.origin, 'a', 'abc', { key: domain.key, send })
@@ -154,7 +174,7 @@ describe('a domain of a jurisdiction', () => {
     await noteDeadJob(depsWith({ env: bindings }), job, 'it was too hard')
     expect((await found(domain)).eu).toMatchObject({ dead_letters: 1 })
     const letters = await administer('GET', 'admin/dead-letters')
-    const letter = letters.json.deadLetters.find(({ uploadId }: { uploadId: string }) => uploadId === json.id)
+    const letter = letters.json.deadLetters.find(({ rowId }: { rowId: string }) => rowId === json.id)
     expectStatus(await administer('POST', `admin/dead-letters/${letter.id}/retry`), 202)
     expect(queue.take()).toMatchObject([{ id: json.id, publish: 2 }])
   })
@@ -174,7 +194,7 @@ describe('a domain of a jurisdiction', () => {
     expect(await found(domain)).toEqual({})
     expectProblem(await administer('GET', `domains/${domain.slug}`), 404, 'domain-not-found')
     // A job that comes so late finds nothing to do.
-    await work([{ id: uuidv7(), domainId: domain.id, generation: 1, publish: 1, bytes: 3 }])
+    await work([{ kind: 'process', id: uuidv7(), domainId: domain.id, generation: 1, publish: 1, bytes: 3 }])
   })
 
   test('is refused where there are no bindings for it, with the reason', async () => {

@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { Buffer } from 'node:buffer'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -21,7 +22,8 @@ import {
 import { latin1, utf8 } from '../multipart/fixtures/fixture.ts'
 
 // One seed, so that a change is judged by the same bodies twice; fast-check names the case that fails.
-beforeAll(() => fc.configureGlobal({ seed: 2046, numRuns: 150 }))
+const isFull = Boolean((env as unknown as Record<string, unknown>).STEVEDORE_TEST_FULL)
+beforeAll(() => fc.configureGlobal({ seed: 2046, numRuns: isFull ? 500 : 60 }))
 
 const simple = (...bodies: (string | Uint8Array)[]): ModelForm => ({
   boundary: 'b',
@@ -92,7 +94,6 @@ describe('any form, cut anywhere', () => {
         const read = await readForm(stream, form.boundary, [byBlocks(5000)])
         expect(read.map(asText)).toEqual(expected(form).map(asText))
       }),
-      { numRuns: 100 },
     )
   }, 60_000)
 
@@ -129,7 +130,7 @@ describe('any form, cut anywhere', () => {
         }
       }),
     )
-    expect(compared).toBeGreaterThan(75)
+    expect(compared).toBeGreaterThan(30)
   }, 60_000)
 })
 

@@ -107,7 +107,7 @@ describe('the document', () => {
   })
 
   test('says 429 of whatever a domain’s rates count', () => {
-    const counted = operationsOf(document).filter(({ path }) => /^\/v1\/upload/.test(path))
+    const counted = operationsOf(document).filter(({ path }) => /^\/v1\/(upload|events)/.test(path))
     expect(counted.length).toBeGreaterThan(8)
     for (const { method, path, operation } of counted) {
       expect(operation.responses, `${method} ${path}`).toHaveProperty('429')
@@ -182,6 +182,16 @@ describe('an answer is what the document says', () => {
     ['get', '/v1/uploads/{id}', 200, () => call('GET', `${domain.origin}/v1/uploads/${id}`)],
     ['get', '/v1/uploads/{id}', 404, () => call('GET', `${domain.origin}/v1/uploads/x`)],
     ['get', '/v1/uploads/{id}/status', 200, () => call('GET', `${domain.origin}/v1/uploads/${id}/status`)],
+    ['get', '/v1/uploads/{id}/events', 200, () => call('GET', `${domain.origin}/v1/uploads/${id}/events`)],
+    [
+      'get',
+      '/v1/uploads/{id}/status',
+      200,
+      () => call('GET', `${domain.origin}/v1/uploads/${id}/status?after=1`, { headers: { prefer: 'wait=9' } }),
+    ],
+    ['get', '/v1/events', 200, () => call('HEAD', `${domain.origin}/v1/events`, asAdmin)],
+    ['get', '/v1/events', 400, () => call('GET', `${domain.origin}/v1/events?status=x`, asAdmin)],
+    ['get', '/v1/uploads/{id}/history', 200, () => call('GET', `${domain.origin}/v1/uploads/${id}/history`)],
     ['get', '/v1/uploads/{id}/content', 200, () => call('GET', `${domain.origin}/v1/uploads/${id}/content`)],
     [
       'get',
@@ -335,8 +345,8 @@ describe('an answer is what the document says', () => {
     const rest = operationsOf(document)
       .map(({ method, path }) => `${method} ${path}`)
       .filter((operation) => !asked.has(operation))
-    // It needs a job that a queue has given up; see the tests of processing.
-    expect(rest).toEqual(['post /v1/admin/dead-letters/{id}/retry'])
+    // One needs a step that waits for a processor, the other a job that a queue has given up; see the tests of either.
+    expect(rest).toEqual(['post /v1/uploads/{id}/steps/{step}/answer', 'post /v1/admin/dead-letters/{id}/retry'])
   })
 
   test('and the check itself notices what is missing, wrong or too much', async () => {

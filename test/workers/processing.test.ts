@@ -520,10 +520,10 @@ describe('the reconciler', () => {
       expect(await sweep('?dry_run=true')).toEqual({ ...idle, published: 1 })
       expect(queue.take()).toEqual([])
       expect(await sweep()).toEqual({ ...idle, published: 1 })
-      expect(queue.take()).toEqual([{ id, domainId: here.id, generation: 1, publish, bytes: 3 }])
+      expect(queue.take()).toEqual([{ kind: 'process', id, domainId: here.id, generation: 1, publish, bytes: 3 }])
       expect(await sweep()).toEqual(idle)
     }
-    expect(await work({ id, domainId: here.id, generation: 1, publish: 4, bytes: 3 })).toBe('complete')
+    expect(await work({ kind: 'process', id, domainId: here.id, generation: 1, publish: 4, bytes: 3 })).toBe('complete')
     clock += 24 * 3600_000
     expect(await sweep()).toEqual(idle)
   })
@@ -768,8 +768,8 @@ describe('the queue', () => {
     expect(await deliver([job, job, 'junk'], {}, 'stevedore-jobs-dead')).toMatchObject({ retryMessages: [] })
     expect(Number((await rowOf(job.id)).next_publish_at)).toBeLessThanOrEqual(Date.now())
     const list = await call('GET', 'http://localhost/v1/admin/dead-letters', asAdmin)
-    const letters = list.json.deadLetters.filter((letter: { uploadId: string }) => letter.uploadId === job.id)
-    expect(letters).toMatchObject([{ uploadId: job.id, domainId: domain.id, generation: 1, publish: 1 }])
+    const letters = list.json.deadLetters.filter((letter: { rowId: string }) => letter.rowId === job.id)
+    expect(letters).toMatchObject([{ kind: 'process', rowId: job.id, domainId: domain.id, generation: 1, publish: 1 }])
     const retry = () =>
       call('POST', `http://localhost/v1/admin/dead-letters/${letters[0].id}/retry`, { ...asAdmin, send })
     const answer = await retry()

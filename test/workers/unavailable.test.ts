@@ -284,7 +284,7 @@ describe('a delivery by QStash whose row can not be reached', () => {
         QSTASH_NEXT_SIGNING_KEY: devCredentials.nextSigningKey,
       },
     })
-    const job: Job = { id, domainId: domain.id, generation: 1, publish: 1, bytes: 3 }
+    const job: Job = { kind: 'process', id, domainId: domain.id, generation: 1, publish: 1, bytes: 3 }
     const body = JSON.stringify(job)
     const url = `${origin}/internal/jobs`
     const signature = signDelivery({ url, body: Buffer.from(body) }, devCredentials.currentSigningKey, Date.now())

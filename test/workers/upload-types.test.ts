@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { inspectFacts } from '../../src/processing/inspect-facts.ts'
 import { sha256 } from '../support/e2e/bodies.ts'
 import {
   call,
@@ -168,28 +169,27 @@ describe('the types of a policy', () => {
 })
 
 describe('what inspection finds', () => {
+  const image = (format: string, width: number, height: number) => ({
+    image: { format, width, height, displayWidth: width, displayHeight: height },
+  })
+
   test.each([
-    ['PNG', samples.png(31, 17), { width: 31, height: 17, format: 'png' }],
-    ['JPEG', samples.jpeg, { width: 8, height: 6, format: 'jpg' }],
-    ['GIF', samples.gif, { width: 3, height: 2, format: 'gif' }],
-    ['WebP', samples.webp, { width: 8, height: 6, format: 'webp' }],
-    ['SVG', samples.svg, { width: 40, height: 30, format: 'svg' }],
-    ['PDF', samples.pdf, {}],
+    ['PNG', samples.png(31, 17), image('png', 31, 17)],
+    ['JPEG', samples.jpeg, image('jpeg', 8, 6)],
+    ['SVG', samples.svg, { ...image('svg', 40, 30), text: { encoding: 'utf-8', lines: 2, lineEnds: 'lf' } }],
+    ['text', samples.text, { text: { encoding: 'utf-8', lines: 1, lineEnds: 'lf' } }],
     ['an image cut to its magic number', samples.png(2, 2).subarray(0, 16), {}],
-  ])('%s', async (name, content, image) => {
+  ])('%s', async (name, content, facts) => {
     const domain = await makeDomain()
     const declared = name === 'SVG' ? 'image/svg+xml' : 'application/octet-stream'
     const { id } = await upload(domain, content, 'file', { headers: { 'content-type': declared } })
     const complete = await waitForStatus(domain, id)
-    expect(complete.steps).toEqual([
-      {
-        name: 'inspect',
-        status: 'complete',
-        attempt: 1,
-        durationMs: expect.any(Number),
-        result: { size: content.length, sha256: sha256(Buffer.from(content)), ...image },
-      },
-    ])
+    const [step, ...others] = complete.steps
+    expect(step).toMatchObject({ name: 'inspect', status: 'complete', attempt: 1, durationMs: expect.any(Number) })
+    const stored = { size: content.length, sha256: sha256(Buffer.from(content)), type: complete.type }
+    expect(step.result).toMatchObject({ ...stored, ...facts })
+    expect(inspectFacts.strict().parse(step.result)).toEqual(step.result)
+    expect(others).toEqual([])
     const answer = await call('GET', `${domain.origin}/v1/uploads/${id}/content`)
     expect(Buffer.from(answer.bytes).equals(Buffer.from(content))).toBe(true)
   })

@@ -4,6 +4,7 @@ import { uploadedFiles } from '../schema.ts'
 
 /** The job that a row asks for. */
 export const jobColumns = {
+  kind: sql<'process'>`'process'`.as('kind'),
   id: uploadedFiles.id,
   domainId: uploadedFiles.domainId,
   generation: uploadedFiles.generation,

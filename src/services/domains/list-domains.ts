@@ -1,9 +1,9 @@
+import { readCursor, writeCursor } from '../../core/cursor.ts'
 import { isSlug } from '../../core/host.ts'
 import type { Clock } from '../../core/ports.ts'
 import { findAccountRecords, findDeletedDomains, findRestorableDomains } from '../../db/account-changes.ts'
 import { listDomainNames } from '../../db/domains.ts'
 import { findHostnames } from '../../db/hostnames.ts'
-import { readCursor, writeCursor } from '../cursor.ts'
 import type { Place } from '../place.ts'
 import type { DescribedDomain, FindParts } from './find-domain.ts'
 

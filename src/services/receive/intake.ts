@@ -99,6 +99,7 @@ export class Intake implements Reception {
     const accepted = await commitOrRefuse(db, this.#committer, stored, now(), this.#answerFor(metadata))
     this.#keyed?.request.stopRenewing()
     const jobs = accepted.map(({ id, domainId, generation, size }) => ({
+      kind: 'process' as const,
       id,
       domainId,
       generation,

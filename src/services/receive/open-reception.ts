@@ -70,6 +70,7 @@ function clientOf(credential: Credential, network: string | null): string {
     case 'upload-token':
       return credential.tokenId
     case 'read-token':
+    case 'processor':
       return credential.fileId
     case 'anonymous':
       return `anonymous:${network ?? ''}`

@@ -5,7 +5,7 @@ import { openToken, type SigningSecrets } from './signed-token.ts'
 /** Where a request may carry a token, and which kinds count there: an address is copied about, a header is not. */
 const acceptedKinds = {
   header: ['upload', 'read'],
-  query: ['read', 'link'],
+  query: ['read', 'link', 'processor'],
 } as const satisfies Record<string, readonly TokenClaims['kind'][]>
 export type TokenPlace = keyof typeof acceptedKinds
 
@@ -36,5 +36,7 @@ function toCredential(claims: TokenClaims): Credential {
       return { kind: 'read-token', domainId, fileId: claims.sub, link: null }
     case 'link':
       return { kind: 'read-token', domainId, fileId: claims.sub, link: { filename: claims.filename ?? null } }
+    case 'processor':
+      return { kind: 'processor', domainId, fileId: claims.sub, generation: claims.generation, step: claims.step }
   }
 }

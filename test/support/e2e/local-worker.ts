@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTestHarness } from 'wrangler'
@@ -46,12 +46,16 @@ export interface Started {
   stop(): Promise<void>
 }
 
-/** Starts the Worker of this repository on empty storage with the migrations applied, behind wrangler's own server. */
-export function startLocalWorker(vars: Record<string, string> = {}): Promise<LocalWorker> {
-  return onEmptyStorage(async () => {
+/**
+ * Starts the Worker of this repository on empty storage with the migrations applied, behind wrangler's own server; with
+ * `main`, another entry in place of `src/index.ts`.
+ */
+export function startLocalWorker(vars: Record<string, string> = {}, main?: string): Promise<LocalWorker> {
+  return onEmptyStorage(async (folder) => {
+    const configPath = main === undefined ? './wrangler.toml' : await configurationWith(main, folder)
     const harness = createTestHarness({
       root: repository,
-      workers: [{ configPath: './wrangler.toml', vars: { ...testVars, ...vars } }],
+      workers: [{ configPath, vars: { ...testVars, ...vars } }],
     })
     const worker = harness.getWorker<Bindings>()
     try {
@@ -69,6 +73,22 @@ export function startLocalWorker(vars: Record<string, string> = {}): Promise<Loc
       throw error
     }
   })
+}
+
+/** Writes the repository's configuration with another entry into a folder, and gives its path. */
+async function configurationWith(main: string, folder: string): Promise<string> {
+  const configured = await readFile(join(repository, 'wrangler.toml'), 'utf8')
+  const path = join(folder, 'wrangler.toml')
+  await writeFile(
+    path,
+    configured
+      .replace(/^main = .*$/m, `main = ${JSON.stringify(join(repository, main))}`)
+      .replaceAll(
+        'migrations_dir = "migrations"',
+        `migrations_dir = ${JSON.stringify(join(repository, 'migrations'))}`,
+      ),
+  )
+  return path
 }
 
 /** Gives `start` a folder of its own for everything that the runtime writes, and removes it at the end. */

@@ -1,4 +1,4 @@
-import { Refusal } from '../core/errors.ts'
+import { Refusal } from './errors.ts'
 
 /** Where a list goes on, written so that no client reads anything into it. `place` is ASCII. */
 export function writeCursor(place: string): string {
