@@ -2,7 +2,7 @@ import type { Metadata } from './metadata.ts'
 import type { FileStatus } from './status.ts'
 
 /** Over which of its doors a file came in. */
-export type Protocol = 'multipart' | 'raw'
+export type Protocol = 'multipart' | 'raw' | 'tus'
 
 /** One uploaded file, as its row says. Times are milliseconds since 1970, sizes are bytes. */
 export interface UploadedFile {
