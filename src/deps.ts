@@ -18,6 +18,7 @@ import { CloudflareJobQueue } from './queue/cloudflare.ts'
 import { coalesce } from './queue/coalesce.ts'
 import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
 import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
+import { Sessions } from './resumable/sessions.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
 import { findPlace, type Place, placeFor } from './services/place.ts'
 import { noteDeadJob, runJob } from './services/run-job.ts'
@@ -64,6 +65,10 @@ export interface Deps {
   rateLimiter: RateLimiter
   keyCache: TimedCache<ApiKey>
   signingSecrets: SigningSecrets
+  /** Uploads that come in over several requests. */
+  sessions: Sessions
+  /** For how long each of them may be gone on with. */
+  sessionMs: number
   /** The deployment's own host. */
   baseDomain: string
   /** For how long a deleted domain can be taken back. */
@@ -118,6 +123,8 @@ function buildAdapters(env: Env): Adapters {
     rateLimiter: buildRateLimiter(env, now),
     keyCache,
     signingSecrets: { current: env.SIGNING_SECRET, previous: env.SIGNING_SECRET_PREVIOUS },
+    sessions: new Sessions(env.UPLOAD_SESSIONS),
+    sessionMs: env.RESUMABLE_HOURS * 3600_000,
     baseDomain,
     domainGraceMs: env.DOMAIN_GRACE_DAYS * 24 * 3600_000,
     lookUpTxt: dnsOverHttps(env.DNS_OVER_HTTPS_URL),

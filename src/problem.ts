@@ -54,6 +54,8 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   'hostname-taken': { status: 409, title: 'The hostname is taken' },
   'not-ready': { status: 409, title: 'The upload is not ready' },
   'status-conflict': { status: 409, title: 'The upload is in another status' },
+  'offset-mismatch': { status: 409, title: 'The upload goes on at another offset' },
+  'append-superseded': { status: 409, title: 'A newer request has taken over the upload' },
   'idempotency-in-progress': {
     status: 409,
     title: 'The first request with this key still runs',
@@ -64,6 +66,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     status: 412,
     title: 'A precondition of the request does not hold',
   },
+  'tus-version-unsupported': { status: 412, title: 'This version of tus is not spoken here' },
   'file-too-large': { status: 413, title: 'The file is too large' },
   'request-too-large': { status: 413, title: 'The request is too large' },
   'too-many-files': {
@@ -112,6 +115,8 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     title: 'The bytes do not match their digest',
   },
   'rate-limited': { status: 429, title: 'There were too many requests' },
+  // tus 1.0, checksum extension.
+  'checksum-mismatch': { status: 460, title: 'The bytes do not match their checksum' },
   internal: { status: 500, title: 'Something went wrong here' },
   misconfigured: { status: 500, title: 'The deployment is not configured' },
   busy: { status: 503, title: 'Too busy at this moment' },

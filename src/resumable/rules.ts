@@ -1,0 +1,76 @@
+import { Refusal } from '../core/errors.ts'
+import { fileTooLarge } from '../ingest/examination.ts'
+import type { Append, Opening } from './session.ts'
+
+/** What the rules need to know of a session. */
+export interface Standing {
+  readonly offset: number
+  readonly length: number | null
+  readonly isComplete: boolean
+}
+
+/**
+ * Whether an append may begin, before a byte of it is read. Returns the upload's length as it is known from now on, and
+ * the most bytes that the append may bring. Throws a refusal that changes nothing.
+ */
+export function admitAppend(
+  standing: Standing,
+  append: Pick<Append, 'offset' | 'declaredBytes' | 'length' | 'isLast'>,
+  { filename, policy }: Pick<Opening, 'filename' | 'policy'>,
+): { length: number | null; mostBytes: number } {
+  const { offset } = standing
+  if (append.offset !== null && append.offset !== offset) throw offsetMismatch(offset, append.offset)
+  let length = agreedLength(standing, append.length)
+  if (append.isLast && append.declaredBytes !== null) {
+    length = agreedLength({ ...standing, length }, offset + append.declaredBytes)
+  }
+  if (length !== null && length > policy.maxFileBytes) throw fileTooLarge(filename, policy.maxFileBytes, length)
+  const mostBytes = (length ?? policy.maxFileBytes) - offset
+  if (append.declaredBytes !== null && append.declaredBytes > mostBytes) {
+    throw length === null
+      ? fileTooLarge(filename, policy.maxFileBytes, offset + append.declaredBytes)
+      : beyondLength(length, offset + append.declaredBytes)
+  }
+  return { length, mostBytes }
+}
+
+/** The length that a session has, or is told now; two that differ can't both be true, nor can one below the offset. */
+function agreedLength({ offset, length }: Standing, told: number | null): number | null {
+  if (told === null) return length
+  if (length !== null && length !== told) {
+    throw new Refusal('request-invalid', `The upload has ${length} bytes, as was said before; now it is ${told}.`, {
+      facts: { length, value: told },
+    })
+  }
+  if (told < offset) {
+    throw new Refusal('request-invalid', `The upload is to have ${told} bytes, and ${offset} are here already.`, {
+      facts: { offset, value: told },
+    })
+  }
+  return told
+}
+
+export function offsetMismatch(expected: number, provided: number): Refusal {
+  return new Refusal('offset-mismatch', `The upload goes on at ${expected}, not at ${provided}.`, {
+    facts: { 'expected-offset': expected, 'provided-offset': provided },
+  })
+}
+
+export function superseded(): Refusal {
+  return new Refusal(
+    'append-superseded',
+    'A newer request for this upload has come in. What had arrived by then is kept; ask for the offset.',
+  )
+}
+
+/** The answer to bytes beyond the length that was said. */
+export function beyondLength(length: number, value: number): Refusal {
+  return new Refusal('request-too-large', `The upload has ${length} bytes, and this goes beyond them.`, {
+    facts: { limit: length, value },
+  })
+}
+
+/** The answer where a session's time is over, or R2 has lost what it had of it. */
+export function sessionEnded(): Refusal {
+  return new Refusal('upload-deleted', 'This upload has ended before it was complete. Begin a new one.')
+}

@@ -1,0 +1,84 @@
+import { DurableObject } from 'cloudflare:workers'
+import { RequestBody } from '../ingest/request-body.ts'
+import type { Place } from '../services/place.ts'
+import type { IntakeParts } from '../services/receive/reception.ts'
+import { Ledger } from './ledger.ts'
+import { appendHeader, type Outcome, toOutcome } from './outcome.ts'
+import { sessionEnded } from './rules.ts'
+import type { Append, Opening, SessionView } from './session.ts'
+import { Turns } from './turns.ts'
+import { Upload } from './upload.ts'
+
+/** What a session works with. */
+export interface SessionParts extends Omit<IntakeParts, 'db' | 'storage'> {
+  /** Where the domain with this id has its data; null when there is none. */
+  placeOf(domainId: string): Promise<Place | null>
+}
+
+/**
+ * The Durable Object of one resumable upload, whatever protocol it comes by. All that it knows is on disk; it may be
+ * evicted, or started again, at any line. `build` makes what it works with from its environment.
+ */
+export function uploadSessionClass(
+  build: (env: Cloudflare.Env, context: { waitUntil(promise: Promise<unknown>): void }) => SessionParts,
+) {
+  return class UploadSession extends DurableObject<Cloudflare.Env> {
+    readonly #ledger = new Ledger(this.ctx.storage)
+    readonly #turns = new Turns()
+    readonly #parts = build(this.env, this.ctx)
+    #upload: Upload | null = null
+
+    /** Begins the upload. */
+    async open(opening: Opening): Promise<Outcome<SessionView>> {
+      return toOutcome(() => this.#turns.take(async () => (await this.#of(opening.domainId)).open(opening)))
+    }
+
+    /** Where the upload stands at this moment; nothing is disturbed by it. */
+    async view(domainId: string): Promise<SessionView | null> {
+      return this.#ledger.exists ? (await this.#of(domainId)).view(domainId) : null
+    }
+
+    /** Where the upload stands, after what runs has been fenced, and what it brought is kept. */
+    async settle(domainId: string): Promise<Outcome<SessionView | null>> {
+      return toOutcome(() => this.#turns.take(async () => (await this.#of(domainId)).settle(domainId)))
+    }
+
+    /** Gives the upload up. Returns whether there was one that had not been committed. */
+    async end(domainId: string): Promise<Outcome<boolean>> {
+      return toOutcome(() => this.#turns.take(async () => (await this.#of(domainId)).end(domainId)))
+    }
+
+    /** Takes one append: the request's body, with an `Append` in a header. The answer is the outcome as JSON. */
+    override async fetch(request: Request): Promise<Response> {
+      const append = JSON.parse(request.headers.get(appendHeader) ?? '') as Append
+      const body = new RequestBody(request.body, append.declaredBytes?.toString())
+      const outcome = await toOutcome(() =>
+        this.#turns.take(async (fence) => (await this.#of(append.domainId)).append(body, append, fence)),
+      )
+      // An object that answers without having read the body resets the connection of the client.
+      await body.drain()
+      return Response.json(outcome)
+    }
+
+    override async alarm(): Promise<void> {
+      if (!this.#ledger.exists) return
+      const { domainId } = this.#ledger.opening
+      await this.#turns.take(async () => (await this.#of(domainId)).wake())
+    }
+
+    async #of(domainId: string): Promise<Upload> {
+      if (this.#upload) return this.#upload
+      const place = await this.#parts.placeOf(domainId)
+      if (!place) throw sessionEnded()
+      const { now } = this.#parts
+      this.#upload = new Upload({
+        ...this.#parts,
+        ...place,
+        ledger: this.#ledger,
+        // The alarm goes by the platform's own clock.
+        wakeAt: (time) => this.ctx.storage.setAlarm(Date.now() + time - now()),
+      })
+      return this.#upload
+    }
+  }
+}

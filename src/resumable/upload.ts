@@ -1,0 +1,201 @@
+import { objectKey } from '../core/object-key.ts'
+import { partBytesFor } from '../core/part-size.ts'
+import { fileTooLarge } from '../ingest/examination.ts'
+import type { RequestBody } from '../ingest/request-body.ts'
+import { discardClaim } from '../services/receive/discard-claim.ts'
+import type { IntakeParts } from '../services/receive/reception.ts'
+import { appendBody } from './append-body.ts'
+import { claimUpload, ensureMultipart, reserveUpTo } from './claim.ts'
+import { endsUpload, finishUpload } from './finish-upload.ts'
+import type { Ledger } from './ledger.ts'
+import { admitAppend, beyondLength, sessionEnded, superseded } from './rules.ts'
+import { RunningExamination } from './running-examination.ts'
+import type { Append, Opening, SessionView } from './session.ts'
+import type { Fence } from './turns.ts'
+
+/** How soon a file is committed by itself whose bytes are all here, but whose commit has failed or was cut off. */
+const finishAgainMs = 5 * 60_000
+
+export interface UploadParts extends IntakeParts {
+  ledger: Ledger
+  /** Has `wake` called at this time, in milliseconds since 1970; the time set last is the one that counts. */
+  wakeAt(time: number): Promise<void>
+}
+
+/**
+ * One resumable upload, from its opening to its commit. Its methods are called one at a time, but for `view`. Each throws
+ * a `Refusal`, or `Unavailable`; what is kept by then stays kept.
+ */
+export class Upload {
+  readonly #parts: UploadParts
+  readonly #ledger: Ledger
+  /** While an append runs. */
+  #receivedBytes = 0
+
+  constructor(parts: UploadParts) {
+    this.#parts = parts
+    this.#ledger = parts.ledger
+  }
+
+  /** Where it stands, without disturbing anything; null where there is no such upload in this domain. */
+  view(domainId: string): SessionView | null {
+    const ledger = this.#ledger
+    if (!ledger.exists || ledger.opening.domainId !== domainId) return null
+    const { id, protocol, expiresAt, notes } = ledger.opening
+    const { offset, length, stage } = ledger.progress
+    const receivedBytes = Math.max(offset, this.#receivedBytes)
+    const isComplete = stage === 'committed'
+    return { id, domainId, protocol, offset, length, receivedBytes, isComplete, expiresAt, notes }
+  }
+
+  /** Begins it: claims its row, and finishes it at once when it has no bytes. */
+  async open(opening: Opening): Promise<SessionView> {
+    if (!this.#ledger.exists) {
+      await claimUpload(this.#parts, opening)
+      const partBytes = partBytesFor(opening.length ?? opening.policy.maxFileBytes, 0)
+      this.#ledger.open(opening, partBytes, {
+        length: opening.length,
+        offset: 0,
+        tailBytes: 0,
+        r2UploadId: null,
+        reservedBytes: opening.length ?? 0,
+        examination: new RunningExamination(opening).save(),
+        stage: 'receiving',
+      })
+      await this.#parts.wakeAt(opening.expiresAt)
+    }
+    await this.#finishIfWhole()
+    return this.#ownView()
+  }
+
+  /** Takes the body of one append. It ends early, keeping what it has, when the fence is raised. */
+  async append(body: RequestBody, append: Append, fence: Fence): Promise<SessionView | null> {
+    if (!(await this.#isLive(append.domainId))) return null
+    if (fence.isRaised) throw superseded()
+    const { opening } = this.#ledger
+    const { length, mostBytes } = admitAppend(this.#ownView(), append, opening)
+    await this.#agreeOn(length)
+    body.holdTo(mostBytes, () =>
+      length === null
+        ? fileTooLarge(opening.filename, opening.policy.maxFileBytes, opening.policy.maxFileBytes + 1)
+        : beyondLength(length, length + 1),
+    )
+    let interruption: unknown = null
+    try {
+      if (mostBytes > 0 && append.declaredBytes !== 0) await this.#take(body, append, fence)
+      if (append.isLast) await this.#agreeOn(this.#ledger.progress.offset)
+    } catch (error) {
+      await this.#endIfOver(error)
+      interruption = error
+    }
+    await this.#finishIfWhole()
+    if (interruption) throw interruption
+    return this.#ownView()
+  }
+
+  /** Where it stands once all that has been sent is dealt with: a whole file is committed first. */
+  async settle(domainId: string): Promise<SessionView | null> {
+    if (!(await this.#isLive(domainId))) return null
+    await this.#finishIfWhole()
+    return this.#ownView()
+  }
+
+  /** Gives it up: its row, its parts, and all that is known of it. A committed file stays. Returns whether there was one. */
+  async end(domainId: string): Promise<boolean> {
+    if (!(await this.#isLive(domainId))) return false
+    const wasOpen = this.#ledger.progress.stage !== 'committed'
+    await this.#discard()
+    return wasOpen
+  }
+
+  /** Time has come: to try a commit again, or to end. */
+  async wake(): Promise<void> {
+    if (!this.#ledger.exists) return
+    const { domainId, expiresAt } = this.#ledger.opening
+    if (!(await this.#isLive(domainId))) return
+    await this.#finishIfWhole().catch((error) => {
+      this.#parts.log('warn', 'finish-failed', { uploadId: this.#ledger.opening.id, error })
+    })
+    if (this.#ledger.exists && this.#isWhole && this.#ledger.progress.stage !== 'committed') return
+    await this.#parts.wakeAt(expiresAt)
+  }
+
+  async #take(body: RequestBody, append: Append, fence: Fence): Promise<void> {
+    const { storage, pool } = this.#parts
+    const { id, domainId } = this.#ledger.opening
+    const prepare = async (upTo: number) => {
+      await reserveUpTo(this.#parts, upTo)
+      await ensureMultipart(this.#parts)
+    }
+    const onReceived = (bytes: number) => {
+      this.#receivedBytes = bytes
+    }
+    const parts = { ledger: this.#ledger, storage, pool, objectKey: objectKey(id, domainId), prepare, onReceived }
+    try {
+      await appendBody(body, append, parts, fence)
+    } finally {
+      this.#receivedBytes = 0
+    }
+  }
+
+  /** Writes the length down, once it is known, and reserves it. */
+  async #agreeOn(length: number | null): Promise<void> {
+    if (length === null || length === this.#ledger.progress.length) return
+    await reserveUpTo(this.#parts, length)
+    this.#ledger.note({ length })
+  }
+
+  get #isWhole(): boolean {
+    const { offset, length } = this.#ledger.progress
+    return offset === length
+  }
+
+  async #finishIfWhole(): Promise<void> {
+    if (!this.#isWhole || this.#ledger.progress.stage === 'committed') return
+    const { now, wakeAt } = this.#parts
+    await wakeAt(now() + finishAgainMs)
+    try {
+      await finishUpload(this.#parts)
+    } catch (error) {
+      await this.#endIfOver(error)
+      throw error
+    }
+    await wakeAt(this.#ledger.opening.expiresAt)
+  }
+
+  /** Whether it is there, and its time is not over; what is over is ended here. */
+  async #isLive(domainId: string): Promise<boolean> {
+    if (!this.#ledger.exists || this.#ledger.opening.domainId !== domainId) return false
+    if (this.#parts.now() < this.#ledger.opening.expiresAt) return true
+    await this.#discard()
+    return false
+  }
+
+  async #endIfOver(error: unknown): Promise<void> {
+    if (endsUpload(error)) {
+      await this.#discard()
+      throw error
+    }
+  }
+
+  async #discard(): Promise<void> {
+    const { storage, log } = this.#parts
+    const { opening, progress } = this.#ledger
+    if (progress.stage !== 'committed') {
+      await discardClaim(this.#parts, opening)
+      // The row may be gone, and then only this session knows R2's upload.
+      if (progress.r2UploadId !== null) {
+        await storage.abortMultipart(objectKey(opening.id, opening.domainId), progress.r2UploadId).catch((error) => {
+          log('warn', 'abort-failed', { uploadId: opening.id, error })
+        })
+      }
+    }
+    await this.#ledger.clear()
+  }
+
+  #ownView(): SessionView {
+    const view = this.view(this.#ledger.opening.domainId)
+    if (!view) throw sessionEnded()
+    return view
+  }
+}
