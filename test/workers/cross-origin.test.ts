@@ -229,8 +229,9 @@ describe('a request of a page on a domain’s own host', () => {
       [
         404,
         'route-not-found',
-        () => call('GET', `${limited.origin}/v1/tus/x/y`, withOrigin(page, { key: adminToken })),
+        () => call('GET', `${limited.origin}/v1/upload-tokens/x/y`, withOrigin(page, { key: adminToken })),
       ],
+      [412, 'tus-version-unsupported', () => call('GET', `${limited.origin}/v1/tus/x`, withOrigin(page, { key }))],
       [405, 'method-not-allowed', () => call('PUT', `${limited.origin}/v1/uploads`, withOrigin(page, { key }))],
     ]
     for (const [status, code, ask] of refusals) {

@@ -19,6 +19,7 @@ import {
 } from '../support/workers/client.ts'
 import { expectMatches, type Json, methods, operationsOf, withoutReferences } from '../support/workers/openapi.ts'
 import * as samples from '../support/workers/samples.ts'
+import { create, created, patch, tusCall } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 afterAll(jobsDone, 30_000)
@@ -308,6 +309,13 @@ describe('an answer is what the document says', () => {
       () => call('POST', 'http://localhost/v1/admin/reconcile?dry_run=true', asAdmin),
     ],
     ['get', '/v1/admin/dead-letters', 200, () => call('GET', 'http://localhost/v1/admin/dead-letters', asAdmin)],
+    ['options', '/v1/tus', 204, () => tusCall('OPTIONS', `${domain.origin}/v1/tus`)],
+    ['post', '/v1/tus', 201, () => create(domain.origin, 3)],
+    ['post', '/v1/tus', 400, () => tusCall('POST', `${domain.origin}/v1/tus`)],
+    ['get', '/v1/tus/{id}', 200, async () => tusCall('GET', await created(domain, 3))],
+    ['patch', '/v1/tus/{id}', 204, async () => patch(await created(domain, 3), 0, 'abc')],
+    ['patch', '/v1/tus/{id}', 409, async () => patch(await created(domain, 3), 1, 'abc')],
+    ['delete', '/v1/tus/{id}', 204, async () => tusCall('DELETE', await created(domain, 3))],
     ['get', '/healthz', 200, () => call('GET', 'http://localhost/healthz')],
   ]
 
