@@ -4,6 +4,11 @@ import type { FileStatus } from './status.ts'
 /** Over which of its doors a file came in. */
 export type Protocol = 'multipart' | 'raw' | 'tus'
 
+/** Whether files come in over this door by any number of requests, each of which keeps what it brought. */
+export function isResumable(protocol: Protocol): boolean {
+  return protocol === 'tus'
+}
+
 /** One uploaded file, as its row says. Times are milliseconds since 1970, sizes are bytes. */
 export interface UploadedFile {
   readonly id: string

@@ -68,6 +68,14 @@ export const statusSchema = z
     generation: z.int(),
     attempts: z.int(),
     lastEvent: z.int(),
+    received: z
+      .object({
+        bytes: z.int(),
+        ofBytes: z.int().nullable().describe('Null until the client has said it.'),
+        percent: z.int().nullable(),
+      })
+      .nullable()
+      .describe('How much of a resumable upload has come in, while it is uploading.'),
     createdAt: time,
     updatedAt: time,
     completedAt: time.nullable(),
