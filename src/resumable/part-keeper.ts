@@ -1,6 +1,8 @@
 import type { PartTarget } from '../ingest/part-writer.ts'
 import type { ObjectStorage } from '../storage/object-storage.ts'
+import { isLostUpload } from '../storage/trouble.ts'
 import type { Ledger } from './ledger.ts'
+import { sessionEnded } from './rules.ts'
 import type { RunningExamination, SavedExamination } from './running-examination.ts'
 
 /** A part that R2 has confirmed, with what is known of the file up to its end. */
@@ -43,7 +45,9 @@ export class PartKeeper implements PartTarget {
     const number = this.#next++
     const examination = this.#examination.save()
     const { r2UploadId } = this.#ledger.progress
-    const etag = await this.#storage.writePart(this.#objectKey, r2UploadId as string, number, bytes)
+    const etag = await this.#storage.writePart(this.#objectKey, r2UploadId as string, number, bytes).catch((error) => {
+      throw isLostUpload(error) ? sessionEnded() : error
+    })
     this.#confirmed.set(number, { etag, examination })
     if (this.#holds) return
     for (const part of this.take()) this.#ledger.keep([part.etag], new Uint8Array(0), part.examination)

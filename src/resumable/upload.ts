@@ -1,5 +1,6 @@
 import { objectKey } from '../core/object-key.ts'
 import { partBytesFor } from '../core/part-size.ts'
+import { findFile } from '../db/uploaded-files/reads.ts'
 import { fileTooLarge } from '../ingest/examination.ts'
 import type { RequestBody } from '../ingest/request-body.ts'
 import { discardClaim } from '../services/receive/discard-claim.ts'
@@ -179,18 +180,26 @@ export class Upload {
   }
 
   async #discard(): Promise<void> {
-    const { storage, log } = this.#parts
     const { opening, progress } = this.#ledger
     if (progress.stage !== 'committed') {
       await discardClaim(this.#parts, opening)
-      // The row may be gone, and then only this session knows R2's upload.
-      if (progress.r2UploadId !== null) {
-        await storage.abortMultipart(objectKey(opening.id, opening.domainId), progress.r2UploadId).catch((error) => {
-          log('warn', 'abort-failed', { uploadId: opening.id, error })
-        })
-      }
+      await this.#removeUnknown().catch((error) => {
+        // The walk over the bucket finds an object, and the bucket's lifecycle rule ends an upload.
+        this.#parts.log('warn', 'discard-session-failed', { uploadId: opening.id, error })
+      })
     }
     await this.#ledger.clear()
+  }
+
+  /** Removes what R2 holds where the row is gone, so that only this session knows of it. */
+  async #removeUnknown(): Promise<void> {
+    const { storage, db } = this.#parts
+    const { id, domainId } = this.#ledger.opening
+    const { r2UploadId, stage } = this.#ledger.progress
+    const key = objectKey(id, domainId)
+    if (r2UploadId !== null) await storage.abortMultipart(key, r2UploadId)
+    // A row may say that the file is accepted after all; one that is deleted has its object removed.
+    if (stage === 'stored' && !(await findFile(db, domainId, id))) await storage.remove([key])
   }
 
   #ownView(): SessionView {
