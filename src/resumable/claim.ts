@@ -1,15 +1,23 @@
 import { objectKey } from '../core/object-key.ts'
-import type { Clock } from '../core/ports.ts'
+import type { Clock, Log } from '../core/ports.ts'
 import type { Database } from '../db/database.ts'
 import { recordR2Upload, reserveBytes } from '../db/uploaded-files/claimed.ts'
 import { claimFile } from '../db/uploaded-files/commit.ts'
 import { refusalOfCommit, uploadDeleted } from '../services/receive/commit.ts'
+import { discardClaim } from '../services/receive/discard-claim.ts'
 import type { ObjectStorage } from '../storage/object-storage.ts'
 import type { Ledger } from './ledger.ts'
 import type { Opening } from './session.ts'
 
-/** Claims the row of a new upload, which reserves its length as far as it is known. Throws why the domain may not have it. */
-export async function claimUpload({ db, now }: { db: Database; now: Clock }, opening: Opening): Promise<void> {
+/**
+ * Claims the row of a new upload, which reserves its length as far as it is known. Throws why the domain may not have it;
+ * where nobody knows whether it has, what there is of it is undone.
+ */
+export async function claimUpload(
+  parts: { db: Database; storage: ObjectStorage; now: Clock; log: Log },
+  opening: Opening,
+): Promise<void> {
+  const { db, now } = parts
   const { id, domainId, filename, declaredType, length, metadata, protocol, expiresAt } = opening
   const file = {
     id,
@@ -24,9 +32,13 @@ export async function claimUpload({ db, now }: { db: Database; now: Clock }, ope
     r2UploadId: null,
     expiresAt,
   }
-  await claimFile(db, opening.committer, file, now()).catch((error) => {
-    throw refusalOfCommit(error) ?? error
-  })
+  try {
+    await claimFile(db, opening.committer, file, now())
+  } catch (error) {
+    const refusal = refusalOfCommit(error)
+    if (!refusal) await discardClaim(parts, { domainId, id })
+    throw refusal ?? error
+  }
 }
 
 /** Sees to it that this many bytes of an upload are reserved against the quota. Throws `quota-exceeded` and its like. */
