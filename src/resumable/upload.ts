@@ -83,7 +83,7 @@ export class Upload {
     )
     let interruption: unknown = null
     try {
-      if (mostBytes > 0 && append.declaredBytes !== 0) await this.#take(body, append, fence)
+      if (mostBytes > 0 && (append.declaredBytes !== 0 || append.checksum)) await this.#take(body, append, fence)
       if (append.isLast) await this.#agreeOn(this.#ledger.progress.offset)
     } catch (error) {
       await this.#endIfOver(error)
