@@ -50,9 +50,7 @@ describe('tus-js-client', () => {
 
   it.each([
     ['in one append', {}],
-    ['in appends of 1 MiB', { chunkSize: mebibyte }],
     ['in appends that are larger than a part', { chunkSize: partBytes + 12_345 }],
-    ['with its creation', { uploadDataDuringCreation: true }],
     ['with its creation, in pieces', { uploadDataDuringCreation: true, chunkSize: 3 * mebibyte }],
     ['by POST alone', { overridePatchMethod: true, chunkSize: 2 * mebibyte }],
   ] satisfies [string, Partial<UploadOptions>][])('brings a file %s', async (_name, options) => {
@@ -124,13 +122,13 @@ describe('tus-js-client', () => {
 })
 
 describe('a connection that is cut within an append', () => {
-  const bytes = noise(2 * partBytes + 1000)
-  const cuts = [1, 1000, 70_000, partBytes - 1, partBytes, partBytes + 1, 2 * partBytes + 999]
+  const cuts = [1, 70_000, partBytes - 1, partBytes, partBytes + 1, 2 * partBytes + 999]
 
   it.each(cuts.flatMap((cut) => (['FIN', 'RST'] as const).map((ending) => ({ cut, ending }))))(
     'keeps $cut bytes that had come, by $ending',
     async ({ cut, ending }) => {
       const domain = await makeDomain(worker)
+      const bytes = noise(cut + 1000)
       const upload = await TusUpload.create(worker, domain, bytes.length)
       const connection = await upload.open(0, bytes.length)
       await connection.send(bytes.subarray(0, cut))
@@ -145,6 +143,7 @@ describe('a connection that is cut within an append', () => {
 
   it('keeps what came of a body whose length nobody knew', async () => {
     const domain = await makeDomain(worker)
+    const bytes = noise(2000)
     const upload = await TusUpload.create(worker, domain, bytes.length)
     const connection = await upload.open(0, null)
     await connection.send(`${(1000).toString(16)}\r\n`)

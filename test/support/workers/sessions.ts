@@ -4,7 +4,11 @@ import { env } from 'cloudflare:workers'
 export const sessionOf = (id: string) => env.UPLOAD_SESSIONS.getByName(id)
 
 /** Ends the object of a session, with all that it has in memory, as the platform does when it likes. */
-export const evict = (id: string) => evictDurableObject(sessionOf(id))
+export async function evict(id: string): Promise<void> {
+  // One that does not run can't be ended.
+  await sessionOf(id).view('')
+  await evictDurableObject(sessionOf(id))
+}
 
 /** Changes what a session has on disk; it finds it when it is started again. */
 export async function tamper(id: string, sql: string, ...values: unknown[]): Promise<void> {
