@@ -57,7 +57,7 @@ class BodyAppender {
     const { ledger } = parts
     const { offset, tailBytes, examination } = ledger.progress
     this.#parts = parts
-    this.#examination = new RunningExamination(ledger.opening, examination)
+    this.#examination = new RunningExamination(ledger.opening, examination, declaredBytes)
     this.#checksum = checksum && new RunningChecksum(checksum)
     this.#keeper = new PartKeeper(ledger, parts.storage, this.#examination, {
       objectKey: parts.objectKey,

@@ -3,6 +3,8 @@ import { objectKey } from '../core/object-key.ts'
 import type { Clock, JobQueue, Log } from '../core/ports.ts'
 import type { Database } from '../db/database.ts'
 import { sniffBytes } from '../ingest/detect-type.ts'
+import { newHash } from '../ingest/new-hash.ts'
+import { byteReaderOf } from '../multipart/byte-source.ts'
 import { publishJobs } from '../services/publish-jobs.ts'
 import { commitOrRefuse } from '../services/receive/commit.ts'
 import type { ObjectStorage } from '../storage/object-storage.ts'
@@ -43,6 +45,7 @@ export async function finishUpload(parts: FinishParts): Promise<void> {
     filename: opening.filename,
     declaredType: opening.declaredType,
     ...whole,
+    sha256: whole.sha256 ?? (await readDigest(parts.storage, key)),
     size: offset,
     metadata: opening.metadata,
     protocol: opening.protocol,
@@ -55,6 +58,8 @@ export async function finishUpload(parts: FinishParts): Promise<void> {
   const { id, domainId, generation, size } = upload
   defer(publishJobs({ queue, log }, [{ id, domainId, generation, publish: 1, bytes: size }]))
 }
+
+const digestReadBytes = 256 * 1024
 
 const ofTheFile: ReadonlySet<string> = new Set([
   'file-too-large',
@@ -98,5 +103,19 @@ async function storeWhole({ ledger, storage }: FinishParts, key: string): Promis
     if (!isLostUpload(error)) throw error
     // Put together by an earlier try whose answer was lost; else R2 has forgotten the upload, or a part of it.
     if ((await storage.sizeOf(key)) !== offset) throw sessionEnded()
+  }
+}
+
+/** The SHA-256 of a stored object, hexadecimal, read once in constant memory. Throws where there is no such object. */
+async function readDigest(storage: ObjectStorage, key: string): Promise<string> {
+  const object = await storage.read(key)
+  if (!object) throw sessionEnded()
+  const reader = byteReaderOf(object.body)
+  const hash = newHash('sha-256')
+  for (let memory = new ArrayBuffer(digestReadBytes); ; ) {
+    const { done, value } = await reader.read(new Uint8Array(memory))
+    if (value) hash.update(value)
+    if (done || !value) return hash.digest('hex')
+    memory = value.buffer as ArrayBuffer
   }
 }

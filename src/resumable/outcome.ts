@@ -16,13 +16,20 @@ interface PlainRefusal {
   retryAfterSeconds: number | null
 }
 
-/** Runs something in the session. What nobody expected is thrown as it is. */
-export async function toOutcome<Value>(work: () => Promise<Value>): Promise<Outcome<Value>> {
+/**
+ * Runs something in the session. What nobody expected is thrown as it is; what the client is told as `unavailable` is
+ * `noted` with its cause, which does not cross.
+ */
+export async function toOutcome<Value>(
+  work: () => Promise<Value>,
+  noted: (error: unknown) => void,
+): Promise<Outcome<Value>> {
   try {
     return { value: await work() }
   } catch (error) {
     const refusal = error instanceof Refusal ? error : isUnavailable(error) ? storageUnavailable(error) : null
     if (!refusal) throw error
+    if (refusal.code === 'unavailable') noted(refusal.cause ?? refusal)
     const { code, message, facts, retryAfterSeconds = null } = refusal
     return { refusal: { code, message, facts, retryAfterSeconds } }
   }

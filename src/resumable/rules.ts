@@ -9,29 +9,38 @@ export interface Standing {
   readonly isComplete: boolean
 }
 
-/**
- * Whether an append may begin, before a byte of it is read. Returns the upload's length as it is known from now on, and
- * the most bytes that the append may bring. Throws a refusal that changes nothing.
- */
+/** What an append that may begin is held to. */
+export interface Admitted {
+  /** The upload's length as it is known from now on. */
+  length: number | null
+  /** How many bytes the append may bring. */
+  mostBytes: number
+  /** The answer to more of them: to so many, at least. */
+  refuseMore(bytes: number): Refusal
+}
+
+/** Whether an append may begin, before a byte of it is read. Throws a refusal that changes nothing. */
 export function admitAppend(
   standing: Standing,
   append: Pick<Append, 'offset' | 'declaredBytes' | 'length' | 'isLast'>,
   { filename, policy }: Pick<Opening, 'filename' | 'policy'>,
-): { length: number | null; mostBytes: number } {
+): Admitted {
   const { offset } = standing
+  const { maxFileBytes, maxRequestBytes } = policy
   if (append.offset !== null && append.offset !== offset) throw offsetMismatch(offset, append.offset)
   let length = agreedLength(standing, append.length)
   if (append.isLast && append.declaredBytes !== null) {
     length = agreedLength({ ...standing, length }, offset + append.declaredBytes)
   }
-  if (length !== null && length > policy.maxFileBytes) throw fileTooLarge(filename, policy.maxFileBytes, length)
-  const mostBytes = (length ?? policy.maxFileBytes) - offset
-  if (append.declaredBytes !== null && append.declaredBytes > mostBytes) {
-    throw length === null
-      ? fileTooLarge(filename, policy.maxFileBytes, offset + append.declaredBytes)
-      : beyondLength(length, offset + append.declaredBytes)
+  if (length !== null && length > maxFileBytes) throw fileTooLarge(filename, maxFileBytes, length)
+  const left = (length ?? maxFileBytes) - offset
+  const mostBytes = Math.min(left, maxRequestBytes)
+  const refuseMore = (bytes: number) => {
+    if (bytes <= left) return requestTooLarge(maxRequestBytes, bytes)
+    return length === null ? fileTooLarge(filename, maxFileBytes, offset + bytes) : beyondLength(length, offset + bytes)
   }
-  return { length, mostBytes }
+  if (append.declaredBytes !== null && append.declaredBytes > mostBytes) throw refuseMore(append.declaredBytes)
+  return { length, mostBytes, refuseMore }
 }
 
 /** The length that a session has, or is told now; two that differ can't both be true, nor can one below the offset. */
@@ -64,10 +73,20 @@ export function superseded(): Refusal {
 }
 
 /** The answer to bytes beyond the length that was said. */
-export function beyondLength(length: number, value: number): Refusal {
+function beyondLength(length: number, value: number): Refusal {
   return new Refusal('request-too-large', `The upload has ${length} bytes, and this goes beyond them.`, {
     facts: { limit: length, value },
   })
+}
+
+function requestTooLarge(limit: number, value: number): Refusal {
+  return new Refusal(
+    'request-too-large',
+    `One append may bring ${limit} bytes here. Send the upload in smaller ones.`,
+    {
+      facts: { limit, value },
+    },
+  )
 }
 
 /** The answer where a session's time is over, or R2 has lost what it had of it. */

@@ -1,14 +1,14 @@
 import { activeMarkup } from '../ingest/active-markup.ts'
 import { detectType, sniffBytes } from '../ingest/detect-type.ts'
 import { judgeBytes } from '../ingest/examination.ts'
-import { ResumableSha256, type SavedSha256 } from '../ingest/resumable-sha256.ts'
 import { type SavedTextCheck, TextCheck } from '../ingest/text-check.ts'
+import { RunningDigest, type SavedDigest } from './running-digest.ts'
 import type { Opening } from './session.ts'
 
 /** What is known of a file's bytes up to an offset, as plain JSON. */
 export interface SavedExamination {
   bytes: number
-  sha256: SavedSha256
+  sha256: SavedDigest
   text: SavedTextCheck
   /** Null until enough bytes have come to say it. */
   head: { detected: string | null; readableAs: readonly string[] } | null
@@ -18,8 +18,8 @@ export interface SavedExamination {
 export interface WholeFile {
   type: string
   charset: 'utf-8' | null
-  /** Hexadecimal. */
-  sha256: string
+  /** Hexadecimal; null where only the stored object can tell. */
+  sha256: string | null
 }
 
 /**
@@ -28,14 +28,16 @@ export interface WholeFile {
  */
 export class RunningExamination {
   readonly #opening: Opening
-  readonly #sha256: ResumableSha256
+  readonly #digest: RunningDigest
   readonly #text: TextCheck
   #bytes: number
   #head: SavedExamination['head']
 
-  constructor(opening: Opening, saved?: SavedExamination) {
+  /** `declaredBytes`: how many bytes the append brings that it is for, as far as that is known. */
+  constructor(opening: Opening, saved?: SavedExamination, declaredBytes: number | null = null) {
     this.#opening = opening
-    this.#sha256 = new ResumableSha256(saved?.sha256)
+    const isWhole = !saved?.bytes && declaredBytes !== null && declaredBytes === opening.length
+    this.#digest = new RunningDigest(saved?.sha256, isWhole ? declaredBytes : null)
     this.#text = new TextCheck(saved?.text)
     this.#bytes = saved?.bytes ?? 0
     this.#head = saved?.head ?? null
@@ -52,13 +54,13 @@ export class RunningExamination {
   }
 
   save(): SavedExamination {
-    return { bytes: this.#bytes, sha256: this.#sha256.save(), text: this.#text.save(), head: this.#head }
+    return { bytes: this.#bytes, sha256: this.#digest.save(), text: this.#text.save(), head: this.#head }
   }
 
   /** The next bytes, in order. */
   pass(bytes: Uint8Array): void {
     this.#bytes += bytes.length
-    this.#sha256.update(bytes)
+    this.#digest.pass(bytes)
     this.#text.update(bytes)
   }
 
@@ -76,7 +78,7 @@ export class RunningExamination {
   finish(): WholeFile {
     const text = this.#text.finish()
     const type = this.#judge(text)
-    return { type, charset: text === 'utf-8' ? text : null, sha256: this.#sha256.digest().toHex() }
+    return { type, charset: text === 'utf-8' ? text : null, sha256: this.#digest.finish() }
   }
 
   #judge(text: ReturnType<TextCheck['finish']>): string {

@@ -1,10 +1,10 @@
 import { DurableObject } from 'cloudflare:workers'
+import { domainNotFound } from '../core/domain.ts'
 import { RequestBody } from '../ingest/request-body.ts'
 import type { Place } from '../services/place.ts'
 import type { IntakeParts } from '../services/receive/reception.ts'
 import { Ledger } from './ledger.ts'
 import { appendHeader, type Outcome, toOutcome } from './outcome.ts'
-import { sessionEnded } from './rules.ts'
 import type { Append, Opening, SessionView } from './session.ts'
 import { Turns } from './turns.ts'
 import { Upload } from './upload.ts'
@@ -30,30 +30,38 @@ export function uploadSessionClass(
 
     /** Begins the upload. */
     async open(opening: Opening): Promise<Outcome<SessionView>> {
-      return toOutcome(() => this.#turns.take(async () => (await this.#of(opening.domainId)).open(opening)))
+      return this.#answer(() =>
+        this.#turns.take(async () => {
+          const place = await this.#parts.placeOf(opening.domainId)
+          if (!place) throw domainNotFound(opening.domainId)
+          return this.#uploadIn(place).open(opening)
+        }),
+      )
     }
 
     /** Where the upload stands at this moment; nothing is disturbed by it. */
     async view(domainId: string): Promise<SessionView | null> {
-      return this.#ledger.exists ? (await this.#of(domainId)).view(domainId) : null
+      const upload = await this.#find(domainId)
+      // It may have ended while its place was looked up.
+      return upload && this.#ledger.exists ? upload.view() : null
     }
 
     /** Where the upload stands, after what runs has been fenced, and what it brought is kept. */
     async settle(domainId: string): Promise<Outcome<SessionView | null>> {
-      return toOutcome(() => this.#turns.take(async () => (await this.#of(domainId)).settle(domainId)))
+      return this.#answer(() => this.#turns.take(async () => (await this.#find(domainId))?.settle() ?? null))
     }
 
     /** Gives the upload up. Returns whether there was one that had not been committed. */
     async end(domainId: string): Promise<Outcome<boolean>> {
-      return toOutcome(() => this.#turns.take(async () => (await this.#of(domainId)).end(domainId)))
+      return this.#answer(() => this.#turns.take(async () => (await this.#find(domainId))?.end() ?? false))
     }
 
     /** Takes one append: the request's body, with an `Append` in a header. The answer is the outcome as JSON. */
     override async fetch(request: Request): Promise<Response> {
       const append = JSON.parse(request.headers.get(appendHeader) ?? '') as Append
       const body = new RequestBody(request.body, append.declaredBytes?.toString())
-      const outcome = await toOutcome(() =>
-        this.#turns.take(async (fence) => (await this.#of(append.domainId)).append(body, append, fence)),
+      const outcome = await this.#answer(() =>
+        this.#turns.take(async (fence) => (await this.#find(append.domainId))?.append(body, append, fence) ?? null),
       )
       // An object that answers without having read the body resets the connection of the client.
       await body.drain()
@@ -63,15 +71,22 @@ export function uploadSessionClass(
     override async alarm(): Promise<void> {
       if (!this.#ledger.exists) return
       const { domainId } = this.#ledger.opening
-      await this.#turns.take(async () => (await this.#of(domainId)).wake())
+      await this.#turns.take(async () => (await this.#find(domainId))?.wake())
     }
 
-    async #of(domainId: string): Promise<Upload> {
-      if (this.#upload) return this.#upload
+    /** The upload, if there is one, and of this domain. */
+    async #find(domainId: string): Promise<Upload | null> {
+      if (!this.#ledger.exists || this.#ledger.opening.domainId !== domainId) return null
       const place = await this.#parts.placeOf(domainId)
-      if (!place) throw sessionEnded()
+      if (place) return this.#uploadIn(place)
+      // The domain is gone, with every row and object of it.
+      await this.#ledger.clear()
+      return null
+    }
+
+    #uploadIn(place: Place): Upload {
       const { now } = this.#parts
-      this.#upload = new Upload({
+      this.#upload ??= new Upload({
         ...this.#parts,
         ...place,
         ledger: this.#ledger,
@@ -79,6 +94,13 @@ export function uploadSessionClass(
         wakeAt: (time) => this.ctx.storage.setAlarm(Date.now() + time - now()),
       })
       return this.#upload
+    }
+
+    /** Gives an outcome, and writes down why it is one that the client can't be told. */
+    async #answer<Value>(work: () => Promise<Value>): Promise<Outcome<Value>> {
+      return toOutcome(work, (error) =>
+        this.#parts.log('error', 'session-failed', { session: this.ctx.id.name, error }),
+      )
     }
   }
 }

@@ -1,7 +1,6 @@
 import { objectKey } from '../core/object-key.ts'
 import { partBytesFor } from '../core/part-size.ts'
 import { findFile } from '../db/uploaded-files/reads.ts'
-import { fileTooLarge } from '../ingest/examination.ts'
 import type { RequestBody } from '../ingest/request-body.ts'
 import { discardClaim } from '../services/receive/discard-claim.ts'
 import type { IntakeParts } from '../services/receive/reception.ts'
@@ -9,7 +8,7 @@ import { appendBody } from './append-body.ts'
 import { claimUpload, ensureMultipart, reserveUpTo } from './claim.ts'
 import { endsUpload, finishUpload } from './finish-upload.ts'
 import type { Ledger } from './ledger.ts'
-import { admitAppend, beyondLength, sessionEnded, superseded } from './rules.ts'
+import { admitAppend, superseded } from './rules.ts'
 import { RunningExamination } from './running-examination.ts'
 import type { Append, Opening, SessionView } from './session.ts'
 import type { Fence } from './turns.ts'
@@ -38,11 +37,10 @@ export class Upload {
     this.#ledger = parts.ledger
   }
 
-  /** Where it stands, without disturbing anything; null where there is no such upload in this domain. */
-  view(domainId: string): SessionView | null {
+  /** Where it stands, without disturbing anything. */
+  view(): SessionView {
     const ledger = this.#ledger
-    if (!ledger.exists || ledger.opening.domainId !== domainId) return null
-    const { id, protocol, expiresAt, notes } = ledger.opening
+    const { id, domainId, protocol, expiresAt, notes } = ledger.opening
     const { offset, length, stage } = ledger.progress
     const receivedBytes = Math.max(offset, this.#receivedBytes)
     const isComplete = stage === 'committed'
@@ -66,21 +64,17 @@ export class Upload {
       await this.#parts.wakeAt(opening.expiresAt)
     }
     await this.#finishIfWhole()
-    return this.#ownView()
+    return this.view()
   }
 
   /** Takes the body of one append. It ends early, keeping what it has, when the fence is raised. */
   async append(body: RequestBody, append: Append, fence: Fence): Promise<SessionView | null> {
-    if (!(await this.#isLive(append.domainId))) return null
+    if (!(await this.#isLive())) return null
     if (fence.isRaised) throw superseded()
     const { opening } = this.#ledger
-    const { length, mostBytes } = admitAppend(this.#ownView(), append, opening)
+    const { length, mostBytes, refuseMore } = admitAppend(this.view(), append, opening)
     await this.#agreeOn(length)
-    body.holdTo(mostBytes, () =>
-      length === null
-        ? fileTooLarge(opening.filename, opening.policy.maxFileBytes, opening.policy.maxFileBytes + 1)
-        : beyondLength(length, length + 1),
-    )
+    body.holdTo(mostBytes, () => refuseMore(mostBytes + 1))
     let interruption: unknown = null
     try {
       if (mostBytes > 0 && (append.declaredBytes !== 0 || append.checksum)) await this.#take(body, append, fence)
@@ -91,19 +85,19 @@ export class Upload {
     }
     await this.#finishIfWhole()
     if (interruption) throw interruption
-    return this.#ownView()
+    return this.view()
   }
 
   /** Where it stands once all that has been sent is dealt with: a whole file is committed first. */
-  async settle(domainId: string): Promise<SessionView | null> {
-    if (!(await this.#isLive(domainId))) return null
+  async settle(): Promise<SessionView | null> {
+    if (!(await this.#isLive())) return null
     await this.#finishIfWhole()
-    return this.#ownView()
+    return this.view()
   }
 
   /** Gives it up: its row, its parts, and all that is known of it. A committed file stays. Returns whether there was one. */
-  async end(domainId: string): Promise<boolean> {
-    if (!(await this.#isLive(domainId))) return false
+  async end(): Promise<boolean> {
+    if (!(await this.#isLive())) return false
     const wasOpen = this.#ledger.progress.stage !== 'committed'
     await this.#discard()
     return wasOpen
@@ -112,13 +106,15 @@ export class Upload {
   /** Time has come: to try a commit again, or to end. */
   async wake(): Promise<void> {
     if (!this.#ledger.exists) return
-    const { domainId, expiresAt } = this.#ledger.opening
-    if (!(await this.#isLive(domainId))) return
-    await this.#finishIfWhole().catch((error) => {
-      this.#parts.log('warn', 'finish-failed', { uploadId: this.#ledger.opening.id, error })
-    })
-    if (this.#ledger.exists && this.#isWhole && this.#ledger.progress.stage !== 'committed') return
-    await this.#parts.wakeAt(expiresAt)
+    const { id, expiresAt } = this.#ledger.opening
+    if (!(await this.#isLive())) return
+    try {
+      await this.#finishIfWhole()
+      await this.#parts.wakeAt(expiresAt)
+    } catch (error) {
+      // Unless it is over, it has set when it tries again.
+      this.#parts.log('warn', 'finish-failed', { uploadId: id, error })
+    }
   }
 
   async #take(body: RequestBody, append: Append, fence: Fence): Promise<void> {
@@ -165,8 +161,8 @@ export class Upload {
   }
 
   /** Whether it is there, and its time is not over; what is over is ended here. */
-  async #isLive(domainId: string): Promise<boolean> {
-    if (!this.#ledger.exists || this.#ledger.opening.domainId !== domainId) return false
+  async #isLive(): Promise<boolean> {
+    if (!this.#ledger.exists) return false
     if (this.#parts.now() < this.#ledger.opening.expiresAt) return true
     await this.#discard()
     return false
@@ -200,11 +196,5 @@ export class Upload {
     if (r2UploadId !== null) await storage.abortMultipart(key, r2UploadId)
     // A row may say that the file is accepted after all; one that is deleted has its object removed.
     if (stage === 'stored' && !(await findFile(db, domainId, id))) await storage.remove([key])
-  }
-
-  #ownView(): SessionView {
-    const view = this.view(this.#ledger.opening.domainId)
-    if (!view) throw sessionEnded()
-    return view
   }
 }

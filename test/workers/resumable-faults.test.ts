@@ -122,7 +122,7 @@ function onSession<T>(id: string, bindings: Record<string, unknown>, work: (uplo
 /** Brings what is missing, as a client does that asks for the offset first. Returns where each try stood. */
 async function goOn(upload: Upload, domain: TestDomain, { bytes, cuts }: Life, seen: number[]): Promise<void> {
   for (;;) {
-    const view = await upload.settle(domain.id)
+    const view = await upload.settle()
     if (!view) throw new Error('There is no session.')
     seen.push(view.offset)
     if (view.isComplete) return

@@ -198,6 +198,16 @@ describe('core', () => {
     await waitForStatus(domain, idOf(url))
   })
 
+  test('an append is held to the largest request body of the policy, and the upload goes on', async () => {
+    const domain = await makeDomain({ maxRequestBytes: 4 })
+    const url = await created(domain, 8)
+    expect(expectProblem(await patch(url, 0, 'abcde'), 413, 'request-too-large')).toMatchObject({ limit: 4, value: 5 })
+    expectProblem(await patch(url, 0, chunkedBody(Buffer.from('abcde'))), 413, 'request-too-large')
+    expectStatus(await patch(url, 0, 'abcd'), 204)
+    expectStatus(await patch(url, 4, 'efgh'), 204)
+    await waitForStatus(domain, idOf(url))
+  })
+
   test.each(['PATCH', 'HEAD', 'DELETE'])('POST stands for %s when a header says so', async (method) => {
     const domain = await makeDomain()
     const url = await created(domain, 10)
