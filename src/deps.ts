@@ -123,7 +123,7 @@ function buildAdapters(env: Env): Adapters {
     rateLimiter: buildRateLimiter(env, now),
     keyCache,
     signingSecrets: { current: env.SIGNING_SECRET, previous: env.SIGNING_SECRET_PREVIOUS },
-    sessions: new Sessions(env.UPLOAD_SESSIONS),
+    sessions: new Sessions(env.UPLOAD_SESSIONS, { keepsPlaces: env.MODE === 'production' }),
     sessionMs: env.RESUMABLE_HOURS * 3600_000,
     baseDomain,
     domainGraceMs: env.DOMAIN_GRACE_DAYS * 24 * 3600_000,

@@ -4,9 +4,12 @@ import type { Append, Opening, SessionDomain, SessionView } from './session.ts'
 /** The upload sessions of a deployment, as the Worker reaches them. */
 export class Sessions {
   readonly #objects: Cloudflare.Env['UPLOAD_SESSIONS']
+  readonly #keepsPlaces: boolean
 
-  constructor(objects: Cloudflare.Env['UPLOAD_SESSIONS']) {
+  /** `keepsPlaces`: whether the platform can keep an object in a jurisdiction, which it can't on a developer's machine. */
+  constructor(objects: Cloudflare.Env['UPLOAD_SESSIONS'], { keepsPlaces }: { keepsPlaces: boolean }) {
     this.#objects = objects
+    this.#keepsPlaces = keepsPlaces
   }
 
   /** Begins an upload. Throws why the domain may not have it. */
@@ -45,7 +48,7 @@ export class Sessions {
   }
 
   #of({ jurisdiction }: SessionDomain, id: string) {
-    const objects = jurisdiction === null ? this.#objects : this.#objects.jurisdiction(jurisdiction)
-    return objects.getByName(id)
+    const isKept = this.#keepsPlaces && jurisdiction !== null
+    return (isKept ? this.#objects.jurisdiction(jurisdiction) : this.#objects).getByName(id)
   }
 }
