@@ -12,8 +12,14 @@ import { RunningExamination } from './running-examination.ts'
 import type { Append } from './session.ts'
 import type { Fence } from './turns.ts'
 
-/** Bytes are read into memory of their own: a read that fails takes the memory that it was given with it. */
-const scratchBytes = 256 * 1024
+/**
+ * Bytes are read into memory of their own: a read that fails takes the memory that it was given with it. It is not
+ * counted by the pool, and so small that it need not be: who waits for a part's memory must not hold what others wait for.
+ */
+const scratchBytes = 64 * 1024
+
+/** Longer than an upload of one request waits: this one has perhaps been under way for days. */
+const longestWaitMs = 60_000
 
 export interface AppendParts {
   ledger: Ledger
@@ -73,29 +79,25 @@ class BodyAppender {
 
   async run(body: ByteReader, fence: Fence): Promise<void> {
     const { pool } = this.#parts
-    const first = await pool.lend(this.#bufferBytes)
+    const first = await borrow(pool, this.#bufferBytes, fence)
     this.#buffer = first
-    const scratch = await pool.lend(Math.min(scratchBytes, this.#bufferBytes)).catch((error) => {
-      pool.takeBack(first)
-      throw error
-    })
     try {
-      const interruption = await this.#readAll(body, scratch, fence)
+      const interruption = await this.#readAll(body, fence)
       await this.#writer?.finish()
       if (interruption === null) this.#checksum?.check()
       if (interruption === null || !this.#checksum) await this.#keepRest()
       if (interruption) throw interruption
     } finally {
       await this.#writer?.release()
-      pool.takeBack(scratch)
       pool.takeBack(first)
     }
   }
 
   /** Reads to the end of the body. Returns why that was not reached, if it was not; throws what is no fault of the body's. */
-  async #readAll(body: ByteReader, scratch: PooledBuffer, fence: Fence): Promise<Refusal | null> {
+  async #readAll(body: ByteReader, fence: Fence): Promise<Refusal | null> {
+    let scratch = new ArrayBuffer(Math.min(scratchBytes, this.#bufferBytes))
     for (let received = this.#startOffset; ; ) {
-      const reading = body.read(new Uint8Array(scratch.memory))
+      const reading = body.read(new Uint8Array(scratch))
       const read = await fence.orUntil(reading).catch(asInterruption)
       if (read === null) return superseded()
       if (read instanceof Refusal) return read
@@ -103,7 +105,7 @@ class BodyAppender {
         await this.#take(read.value)
         received += read.value.length
         this.#parts.onReceived(received)
-        scratch.memory = read.value.buffer as ArrayBuffer
+        scratch = read.value.buffer as ArrayBuffer
       }
       if (read.done || !read.value) return null
     }
@@ -155,6 +157,15 @@ class BodyAppender {
     if (tailBytes < head.length) head.set(rest.subarray(0, head.length - tailBytes), tailBytes)
     return head
   }
+}
+
+/** Memory for an append, which waits for others unless a newer request takes its place. */
+async function borrow(pool: BufferPool, bytes: number, fence: Fence): Promise<PooledBuffer> {
+  const lending = pool.lend(bytes, longestWaitMs)
+  const lent = await fence.orUntil(lending)
+  if (lent) return lent
+  lending.then((late) => pool.takeBack(late)).catch(() => {})
+  throw superseded()
 }
 
 /** Why a body did not come to its end, told to its client; what had come is kept. */

@@ -7,7 +7,6 @@ import { Refusal } from '../core/errors.ts'
 import { cleanFilename } from '../core/filename.ts'
 import { essenceOf } from '../core/media-type.ts'
 import { parseMetadata } from '../core/metadata.ts'
-import type { UploadedFile } from '../core/uploaded-file.ts'
 import { requireDomain } from '../middleware/domain.ts'
 import { enforceDomainRules } from '../middleware/domain-rules.ts'
 import { problemDocument } from '../problem.ts'
@@ -15,7 +14,7 @@ import { parseIdempotencyKey } from '../services/receive/idempotency.ts'
 import { receiveMultipart } from '../services/receive/receive-multipart.ts'
 import { receiveRaw } from '../services/receive/receive-raw.ts'
 import type { FileOutcome, IntakeParts } from '../services/receive/reception.ts'
-import { makeReadToken } from '../services/tokens/make-read-token.ts'
+import { readTokenFor } from './read-token.ts'
 import { acceptedUploadSchema, json, problemResponses, resultsSchema } from './schemas.ts'
 import { serialiseUpload, uploadUrl } from './serialise-upload.ts'
 
@@ -223,16 +222,6 @@ async function serialiseOutcome(c: AppContext, domain: Domain, outcome: FileOutc
     filename,
     problem: { ...problemDocument(refusal), requestId: c.get('requestId') },
   }
-}
-
-/** What a client without a key needs to follow its own upload; who has a key, or administers, needs nothing. */
-async function readTokenFor(c: AppContext, upload: UploadedFile): Promise<{ readToken?: string }> {
-  const { kind } = c.get('credential')
-  if (kind === 'key' || kind === 'administrator') return {}
-  const readToken = await makeReadToken(c.get('deps').signingSecrets, upload)
-  if (readToken === null) return {}
-  c.header('Cache-Control', 'no-store')
-  return { readToken }
 }
 
 /** When no file was accepted, the answer is the first file's problem, with every file's own beside it. */

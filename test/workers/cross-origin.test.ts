@@ -285,6 +285,7 @@ describe('a request of a page on a domain’s own host', () => {
       'Upload-Limit',
       'Upload-Metadata',
       'Upload-Offset',
+      'X-Read-Token',
       'X-Request-Id',
     ])
     const etag = content.headers.get('etag') as string

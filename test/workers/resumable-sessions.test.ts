@@ -270,6 +270,20 @@ describe('who may go on with an upload', () => {
     await waitForStatus(domain, idOf(other))
   })
 
+  test('who has no key is given what reads the upload, and nothing else', async () => {
+    const domain = await makeDomain({ publicRead: false })
+    const answer = await create(domain.origin, 5, { body: 'abc' })
+    const url = answer.headers.get('location')!
+    const last = await patch(url, 3, 'de')
+    const status = `${domain.origin}/v1/uploads/${idOf(url)}/status`
+    for (const { headers } of [answer, last]) {
+      expect(headers.get('cache-control')).toBe('no-store')
+      expectStatus(await call('GET', status, { key: headers.get('x-read-token')! }), 200)
+    }
+    expectProblem(await call('GET', status), 401, 'credential-required')
+    expect((await create(domain.origin, 5, { key: adminToken })).headers.has('x-read-token')).toBe(false)
+  })
+
   test('a token brings as many uploads as it may, and what it fixes holds', async () => {
     const domain = await makeDomain()
     const key = await makeToken(domain, { uses: 1, maxFileBytes: 5, metadata: { dock: '7' } })

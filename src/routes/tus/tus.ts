@@ -10,6 +10,7 @@ import { tusVersion } from '../../middleware/tus-protocol.ts'
 import { lostSession } from '../../resumable/lost-session.ts'
 import { openUpload } from '../../resumable/open-upload.ts'
 import { type Append, checksumAlgorithms, type SessionView } from '../../resumable/session.ts'
+import { readTokenFor } from '../read-token.ts'
 import { domainQuery, idParam, problemResponses } from '../schemas.ts'
 import { announcedLength, offsetOctetStream, parseBytes, parseChecksum, parseTusMetadata } from './fields.ts'
 
@@ -124,6 +125,7 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
     const view = content ? await send(c, domain, opened.id, { ...content, offset: 0, length: null }) : opened
     c.header('Location', uploadUrl(c, domain, opened.id))
     describe(c, view)
+    await giveReadToken(c, view)
     return c.body(null, 201)
   })
   .openapi(show, async (c) => {
@@ -144,7 +146,9 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
     if (offset === null)
       throw new Refusal('request-invalid', 'Send Upload-Offset: where in the upload the bytes begin.')
     const length = parseBytes('Upload-Length', c.req.header('upload-length'))
-    describe(c, await send(c, domain, id, { ...content, offset, length }))
+    const view = await send(c, domain, id, { ...content, offset, length })
+    describe(c, view)
+    if (view.isComplete) await giveReadToken(c, view)
     return c.body(null, 204)
   })
   .openapi(terminate, async (c) => {
@@ -208,6 +212,12 @@ function describe(c: AppContext, { offset, isComplete, expiresAt }: SessionView)
   c.header('Upload-Offset', String(offset))
   // RFC 9110 §5.6.7, as the expiration extension asks; an upload that is complete does not expire.
   if (!isComplete) c.header('Upload-Expires', new Date(expiresAt).toUTCString())
+}
+
+/** tus answers have no body: who can follow the upload by a token alone finds it in a header. */
+async function giveReadToken(c: AppContext, { id, domainId }: SessionView): Promise<void> {
+  const { readToken } = await readTokenFor(c, { id, domainId, updatedAt: c.get('deps').now() })
+  c.header('X-Read-Token', readToken)
 }
 
 function uploadUrl(c: AppContext, domain: Domain, id: string): string {
