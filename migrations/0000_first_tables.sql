@@ -148,6 +148,7 @@ CREATE TABLE `uploaded_files` (
 	`domain_id` text NOT NULL,
 	`object_key` text NOT NULL,
 	`r2_upload_id` text,
+	`expires_at` integer,
 	`token_id` text,
 	`filename` text NOT NULL,
 	`declared_type` text,

@@ -12,6 +12,7 @@ import { domain } from './middleware/domain.ts'
 import { domainRules } from './middleware/domain-rules.ts'
 import { host } from './middleware/host.ts'
 import { requestBody } from './middleware/request-body.ts'
+import { methodOverride, requireTusVersion, tusProtocol } from './middleware/tus-protocol.ts'
 import { invalidRequest, problemDocument, toRefusal } from './problem.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { contentRoutes } from './routes/content.ts'
@@ -22,9 +23,11 @@ import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
 import { openApiInfo } from './routes/openapi-info.ts'
+import { resumableRoutes } from './routes/resumable/resumable.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
 import { stepAnswerRoutes } from './routes/step-answers.ts'
 import { tokenRoutes } from './routes/tokens.ts'
+import { tusRoutes } from './routes/tus/tus.ts'
 import { uploadRoutes } from './routes/uploads.ts'
 
 /** What is done in a domain, by its clients and by the pages of their browsers. */
@@ -40,12 +43,15 @@ export function createApp(
     },
   })
 
+  app.use('/v1/tus/*', methodOverride(app))
   app.use(requestId())
   app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }))
   app.use(requestBody())
   app.use(deps(build))
+  app.use('/v1/tus/*', tusProtocol())
   app.use('/v1/*', host())
   for (const path of inDomain) app.use(path, crossOrigin())
+  app.use('/v1/tus/*', requireTusVersion())
   app.use('/v1/*', credential())
   for (const path of inDomain) app.use(path, domain(), domainRules())
 
@@ -53,6 +59,8 @@ export function createApp(
   app.route('/', uploadRoutes)
   app.route('/', contentRoutes)
   app.route('/', eventRoutes)
+  app.route('/', tusRoutes)
+  app.route('/', resumableRoutes)
   app.route('/', tokenRoutes)
   app.route('/', stepAnswerRoutes)
   app.route('/', domainRoutes)

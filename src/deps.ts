@@ -22,6 +22,7 @@ import { CloudflareJobQueue } from './queue/cloudflare.ts'
 import { coalesce } from './queue/coalesce.ts'
 import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
 import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
+import { Sessions } from './resumable/sessions.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
 import { inviteProcessor } from './services/invite-processor.ts'
 import { findPlace, type Place, placeFor } from './services/place.ts'
@@ -70,6 +71,10 @@ export interface Deps {
   watchers: Watchers
   keyCache: TimedCache<ApiKey>
   signingSecrets: SigningSecrets
+  /** Uploads that come in over several requests. */
+  sessions: Sessions
+  /** For how long each of them may be gone on with. */
+  sessionMs: number
   /** The deployment's own host. */
   baseDomain: string
   /** For how long a deleted domain can be taken back. */
@@ -137,6 +142,8 @@ function buildAdapters(env: Env): Adapters {
     rateLimiter: buildRateLimiter(env, now),
     keyCache,
     signingSecrets: signingSecretsOf(env),
+    sessions: new Sessions(env.UPLOAD_SESSIONS, { keepsPlaces: env.MODE === 'production' }),
+    sessionMs: env.RESUMABLE_HOURS * 3600_000,
     baseDomain,
     domainGraceMs: env.DOMAIN_GRACE_DAYS * 24 * 3600_000,
     lookUpTxt: dnsOverHttps(env.DNS_OVER_HTTPS_URL),

@@ -51,6 +51,12 @@ const envSchema = z
     IMAGES: z
       .custom<ImagesBinding>((value) => typeof value === 'object' && value !== null, 'the Images binding is missing')
       .optional(),
+    UPLOAD_SESSIONS: z.custom<Cloudflare.Env['UPLOAD_SESSIONS']>(
+      (value) => typeof value === 'object' && value !== null,
+      'the Durable Object binding is missing',
+    ),
+    /** For how many hours a resumable upload may be gone on with: six days at most, since R2 ends it after seven. */
+    RESUMABLE_HOURS: z.coerce.number().int().min(1).max(144).default(24),
     /** `development` opens what a developer needs on his own machine; set by the scripts of this project and the tests. */
     MODE: z.enum(['production', 'development']).default('production'),
     /** Development only: how far ahead of the time the reconciler and the leases are, in seconds. */

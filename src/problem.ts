@@ -2,8 +2,11 @@ import { HTTPException } from 'hono/http-exception'
 import { type ErrorCode, isUnavailable, Misconfigured, Refusal } from './core/errors.ts'
 import { MultipartError } from './multipart/errors.ts'
 
-/** The HTTP status and title of every error code: the only such table. */
-export const problems: Readonly<Record<ErrorCode, { status: number; title: string }>> = {
+/** Where draft-ietf-httpbis-resumable-upload has its problem types registered. */
+const registeredTypes = 'https://iana.org/assignments/http-problem-types'
+
+/** The HTTP status and title of every error code, with the type of those that are registered: the only such table. */
+export const problems: Readonly<Record<ErrorCode, { status: number; title: string; type?: string }>> = {
   'request-invalid': { status: 400, title: 'The request is not understood' },
   'multipart-malformed': {
     status: 400,
@@ -16,6 +19,16 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   'idempotency-key-invalid': {
     status: 400,
     title: 'The idempotency key can not be used',
+  },
+  'upload-length-inconsistent': {
+    status: 400,
+    title: 'The upload has another length',
+    type: `${registeredTypes}#inconsistent-upload-length`,
+  },
+  'upload-completed': {
+    status: 400,
+    title: 'The upload is complete',
+    type: `${registeredTypes}#completed-upload`,
   },
   'credential-required': { status: 401, title: 'A credential is needed' },
   'credential-invalid': { status: 401, title: 'The credential is not known' },
@@ -55,6 +68,12 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   'hostname-taken': { status: 409, title: 'The hostname is taken' },
   'not-ready': { status: 409, title: 'The upload is not ready' },
   'status-conflict': { status: 409, title: 'The upload is in another status' },
+  'offset-mismatch': {
+    status: 409,
+    title: 'The upload goes on at another offset',
+    type: `${registeredTypes}#mismatching-upload-offset`,
+  },
+  'append-superseded': { status: 409, title: 'A newer request has taken over the upload' },
   'idempotency-in-progress': {
     status: 409,
     title: 'The first request with this key still runs',
@@ -65,6 +84,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     status: 412,
     title: 'A precondition of the request does not hold',
   },
+  'tus-version-unsupported': { status: 412, title: 'This version of tus is not spoken here' },
   'file-too-large': { status: 413, title: 'The file is too large' },
   'request-too-large': { status: 413, title: 'The request is too large' },
   'too-many-files': {
@@ -114,6 +134,8 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   },
   'rate-limited': { status: 429, title: 'There were too many requests' },
   'too-many-watchers': { status: 429, title: 'There are too many live streams' },
+  // tus 1.0, checksum extension.
+  'checksum-mismatch': { status: 460, title: 'The bytes do not match their checksum' },
   internal: { status: 500, title: 'Something went wrong here' },
   misconfigured: { status: 500, title: 'The deployment is not configured' },
   busy: { status: 503, title: 'Too busy at this moment' },
@@ -131,10 +153,10 @@ export interface ProblemDocument {
 }
 
 export function problemDocument(refusal: Refusal): ProblemDocument {
-  const { status, title } = problems[refusal.code]
+  const { status, title, type = `urn:stevedore:problem:${refusal.code}` } = problems[refusal.code]
   return {
     ...refusal.facts,
-    type: `urn:stevedore:problem:${refusal.code}`,
+    type,
     title,
     status,
     code: refusal.code,

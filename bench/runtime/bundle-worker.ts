@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +11,8 @@ const wrangler = join(dirname(fileURLToPath(import.meta.resolve('wrangler/packag
 
 export interface Bundle {
   script: string
+  /** The WebAssembly that it imports, by the names that it imports it by. */
+  wasm: Map<string, Uint8Array<ArrayBuffer>>
   /** What wrangler printed, the bundle's size among it. */
   output: string
 }
@@ -41,7 +43,11 @@ async function runWrangler(entry: string): Promise<Bundle> {
       env: { ...process.env, WRANGLER_SEND_METRICS: 'false', WRANGLER_WRITE_LOGS: 'false', NO_COLOR: '1' },
     })
     const name = entry.replace(/^.*\//, '').replace(/\.ts$/, '.js')
-    return { script: await readFile(join(folder, name), 'utf8'), output: stdout }
+    const wasm = new Map<string, Uint8Array<ArrayBuffer>>()
+    for (const file of await readdir(folder)) {
+      if (file.endsWith('.wasm')) wasm.set(file, Uint8Array.from(await readFile(join(folder, file))))
+    }
+    return { script: await readFile(join(folder, name), 'utf8'), wasm, output: stdout }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import { unstable_readConfig } from 'wrangler'
-import { bundleWorker } from './bundle-worker.ts'
+import { type Bundle, bundleWorker } from './bundle-worker.ts'
 import { childrenRunning, findChild } from './process-usage.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -11,6 +11,7 @@ const root = join(import.meta.dirname, '../..')
 const durableObjects = {
   RATE_LIMITS: { className: 'RateLimiterObject', useSQLite: true },
   WATCHERS: { className: 'WatchObject', useSQLite: true },
+  UPLOAD_SESSIONS: { className: 'UploadSession', useSQLite: true },
 }
 
 export interface WorkerToRun {
@@ -43,7 +44,7 @@ export interface Runtime {
 export async function startRuntime(workers: readonly WorkerToRun[], { inspect = false } = {}): Promise<Runtime> {
   const folder = await mkdtemp(join(await fastestFolder(), 'stevedore-bench-'))
   const { compatibility_date, compatibility_flags } = unstable_readConfig({ config: join(root, 'wrangler.toml') })
-  const bundles = await Promise.all(workers.map(async ({ entry }) => (await bundleWorker(entry)).script))
+  const bundles = await Promise.all(workers.map(({ entry }) => bundleWorker(entry)))
   const before = new Set(childrenRunning('workerd'))
   const miniflare = new Miniflare({
     ...convertV4MiniflareOptions({
@@ -52,7 +53,7 @@ export async function startRuntime(workers: readonly WorkerToRun[], { inspect = 
       ...(inspect ? { inspectorPort: 0 } : {}),
       workers: workers.map(({ name, vars = {}, isApplication }, index) => ({
         name,
-        modules: [{ type: 'ESModule', path: `${name}.js`, contents: bundles[index] as string }],
+        modules: modulesOf(name, bundles[index] as Bundle),
         compatibilityDate: compatibility_date as string,
         compatibilityFlags: compatibility_flags,
         bindings: vars,
@@ -98,6 +99,13 @@ export async function startRuntime(workers: readonly WorkerToRun[], { inspect = 
     await rm(folder, { recursive: true, force: true })
     throw error
   }
+}
+
+function modulesOf(name: string, { script, wasm }: Bundle) {
+  return [
+    { type: 'ESModule' as const, path: `${name}.js`, contents: script },
+    ...[...wasm].map(([path, contents]) => ({ type: 'CompiledWasm' as const, path, contents })),
+  ]
 }
 
 /** Memory where there is enough of it: a disk that others use too would be measured instead of the Worker. */

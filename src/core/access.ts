@@ -39,6 +39,8 @@ export type Credential =
 /** What a request is about to do in a domain, and the scope a key needs for it. */
 const neededScope = {
   upload: 'upload',
+  /** To ask how far an upload is that one may go on with, and to give it up; also where nothing new is taken. */
+  'resume-upload': 'upload',
   read: 'read',
   'read-content': 'read',
   list: 'read',
@@ -86,7 +88,7 @@ function requireCredential(credential: Credential, action: Action, domain: Domai
       requireScope(credential.scopes, neededScope[action])
       return
     case 'upload-token':
-      if (action === 'upload') return
+      if (action === 'upload' || action === 'resume-upload') return
       throw new Refusal('forbidden', 'An upload token is good for uploads, and for nothing else.')
     case 'read-token':
       if (credential.fileId !== fileId) throw new Refusal('forbidden', 'This token reads one upload, and no other.')
@@ -111,6 +113,6 @@ export function unknownCredential(): Refusal {
 }
 
 function isOpen(action: Action, domain: Domain): boolean {
-  if (action === 'upload') return domain.policy.anonymousUpload
+  if (action === 'upload' || action === 'resume-upload') return domain.policy.anonymousUpload
   return (action === 'read' || action === 'read-content') && domain.policy.publicRead
 }

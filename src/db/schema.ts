@@ -121,6 +121,8 @@ export const uploadedFiles = sqliteTable(
     objectKey: text('object_key').notNull(),
     /** R2's id of the multipart upload that the file is written through; null for a file of one `put`. */
     r2UploadId: text('r2_upload_id'),
+    /** Until when a resumable upload may be gone on with; null for what is one request. */
+    expiresAt: integer('expires_at'),
     /** The upload token it came in with. */
     tokenId: text('token_id'),
     filename: text().notNull(),

@@ -52,8 +52,9 @@ export class BufferPool {
     return this.#waiting.length > 0
   }
 
-  async lend(size: number): Promise<PooledBuffer> {
-    await this.#reserve(size)
+  /** Waits for its turn at most `mostMs`, then throws `busy`. */
+  async lend(size: number, mostMs: number = longestWaitMs): Promise<PooledBuffer> {
+    await this.#reserve(size, mostMs)
     return this.#loan(size)
   }
 
@@ -129,6 +130,8 @@ export class BufferPool {
         if (Date.now() - startedAt >= mostMs) throw busy()
         await new Promise((resolve) => setTimeout(resolve, pollMs))
         ticket.polledAt = Date.now()
+        // Taken for gone where everything here has stood still for a while: it is first again, as it was.
+        if (!this.#waiting.includes(ticket)) this.#waiting.unshift(ticket)
       }
       this.#freeBytes -= size
     } finally {

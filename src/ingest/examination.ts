@@ -87,44 +87,54 @@ export class Examination {
   }
 
   #judgeType(text: TextKind): string {
-    const { filename, declaredType: declared, policy } = this.#expected
-    const verdict = judgeType({
-      declared,
+    return judgeBytes(this.#expected, {
       detected: this.#detected,
-      text,
       readableAs: this.#readableAs,
+      text,
       isEmpty: this.#size === 0,
-      isRecognisable,
     })
-    if (!verdict.ok) {
-      throw new Refusal(
-        'type-contradicted',
-        `"${filename}" was sent as ${declared}, but its bytes are ${verdict.detected}.`,
-        {
-          facts: {
-            filename,
-            declaredType: declared,
-            detectedType: verdict.detected,
-          },
-        },
-      )
-    }
-    if (!allowsType(policy, { ...verdict, readableAs: this.#readableAs })) {
-      const detectedType = this.#readableAs.find((type) => deniesType(policy, type)) ?? verdict.type
-      throw new Refusal('type-not-allowed', `"${filename}" is ${detectedType}, which is not taken here.`, {
-        facts: {
-          filename,
-          detectedType,
-          allowedTypes: policy.withinTypes ?? policy.allowedTypes,
-          deniedTypes: policy.deniedTypes,
-        },
-      })
-    }
-    return verdict.type
   }
 }
 
-function requireAllowedName({ filename, policy }: Expectations): void {
+/** What the bytes of a file have shown so far. */
+export interface SeenBytes {
+  /** The type that its first bytes show; null when they show none. */
+  detected: string | null
+  /** As what active markup they may be read. */
+  readableAs: readonly string[]
+  text: TextKind
+  isEmpty: boolean
+}
+
+/** The type of a file by its bytes. Throws when they contradict what was declared, or are not what the policy takes. */
+export function judgeBytes(
+  { filename, declaredType: declared, policy }: Omit<Expectations, 'digests'>,
+  seen: SeenBytes,
+): string {
+  const verdict = judgeType({ declared, ...seen, isRecognisable })
+  if (!verdict.ok) {
+    throw new Refusal(
+      'type-contradicted',
+      `"${filename}" was sent as ${declared}, but its bytes are ${verdict.detected}.`,
+      { facts: { filename, declaredType: declared, detectedType: verdict.detected } },
+    )
+  }
+  if (!allowsType(policy, { ...verdict, readableAs: seen.readableAs })) {
+    const detectedType = seen.readableAs.find((type) => deniesType(policy, type)) ?? verdict.type
+    throw new Refusal('type-not-allowed', `"${filename}" is ${detectedType}, which is not taken here.`, {
+      facts: {
+        filename,
+        detectedType,
+        allowedTypes: policy.withinTypes ?? policy.allowedTypes,
+        deniedTypes: policy.deniedTypes,
+      },
+    })
+  }
+  return verdict.type
+}
+
+/** Throws `extension-not-allowed` when the name alone speaks against a file. */
+export function requireAllowedName({ filename, policy }: Pick<Expectations, 'filename' | 'policy'>): void {
   if (allowsFilename(policy, filename)) return
   throw new Refusal('extension-not-allowed', `This domain takes no file with the extension of "${filename}".`, {
     facts: { filename, allowedExtensions: policy.allowedExtensions },

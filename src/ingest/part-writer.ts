@@ -1,8 +1,12 @@
-import type { MultipartWrite } from '../storage/object-storage.ts'
 import type { BufferPool, PooledBuffer } from './buffer-pool.ts'
 
 /** One buffer is filled while two are written: R2 answers each part late, and takes several at once. */
 const mostBorrowed = 2
+
+/** Takes the parts of one object in their order. The bytes must stay as they are until the promise settles. */
+export interface PartTarget {
+  write(bytes: Uint8Array): Promise<void>
+}
 
 interface PartInFlight {
   buffer: PooledBuffer
@@ -16,7 +20,7 @@ interface PartInFlight {
  * even that on after each part.
  */
 export class PartWriter {
-  readonly #upload: MultipartWrite
+  readonly #upload: PartTarget
   readonly #pool: BufferPool
   readonly #first: PooledBuffer
   readonly #borrowed: PooledBuffer[] = []
@@ -24,7 +28,7 @@ export class PartWriter {
   readonly #inFlight: PartInFlight[] = []
 
   /** Parts are as large as `first`, which stays on loan to who called. */
-  constructor(upload: MultipartWrite, pool: BufferPool, first: PooledBuffer) {
+  constructor(upload: PartTarget, pool: BufferPool, first: PooledBuffer) {
     this.#upload = upload
     this.#pool = pool
     this.#first = first

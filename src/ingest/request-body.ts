@@ -28,6 +28,8 @@ export class RequestBody implements ByteReader {
   #ended: boolean
   #silent = false
   #isAwaited = false
+  /** The last read that was begun; who began it may have left it. */
+  #reading: Promise<unknown> = Promise.resolve()
   /** How much had been read at each of the last looks, the oldest first. */
   #bytesAtLooks = [0]
   #refuseTooMany: (limit: number, value: number) => Refusal = tooLarge
@@ -44,6 +46,11 @@ export class RequestBody implements ByteReader {
   /** Whether somebody has begun to read it here. */
   get isBeingRead(): boolean {
     return this.#reader !== null
+  }
+
+  /** How many bytes of it have been read so far. */
+  get readBytes(): number {
+    return this.#readBytes
   }
 
   /** Sets the most bytes the whole body may have, and refuses at once a body that declares more. */
@@ -83,7 +90,9 @@ export class RequestBody implements ByteReader {
     if (this.#ended || !this.#stream) return { done: true, value: view.subarray(0, 0) }
     this.#reader ??= byteReaderOf(this.#stream)
     this.#timer ??= setTimeout(() => this.#look(), lookMs)
-    const result = await this.#readOn(this.#reader, view)
+    const reading = this.#readOn(this.#reader, view)
+    this.#reading = reading
+    const result = await reading
     for (const { hash } of this.#digests) if (result.value) hash.update(result.value)
     this.#readBytes += result.value?.byteLength ?? 0
     if (result.done) this.#end()
@@ -104,6 +113,8 @@ export class RequestBody implements ByteReader {
     const until = Date.now() + longestDrainMs
     const timer = setTimeout(() => this.#cancel(), longestDrainMs)
     try {
+      // A stream of the runtime's has one read at a time.
+      await this.#reading
       let memory = new ArrayBuffer(drainBufferBytes)
       for (let drained = 0; drained < mostDrainedBytes && Date.now() < until; ) {
         const { done, value } = await this.read(new Uint8Array(memory))

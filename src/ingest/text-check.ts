@@ -2,6 +2,15 @@ import { Buffer, isUtf8 } from 'node:buffer'
 import type { TextKind } from '../core/media-type.ts'
 import { sniffBytes } from './detect-type.ts'
 
+/** What a check knows between two pieces. */
+export interface SavedTextCheck {
+  kind: TextKind
+  isUtf16: boolean
+  passedBytes: number
+  headHasControls: boolean
+  cut: number[]
+}
+
 /**
  * What kind of text bytes are, checked as they pass and however they are cut: UTF-8 without NUL (natively, at most the
  * three bytes of a cut character are kept), or another encoding. That is UTF-16 with a byte order mark, or bytes without
@@ -15,6 +24,27 @@ export class TextCheck {
   #headHasControls = false
   /** The beginning of a character that goes on in the next piece. */
   #cut: Uint8Array = new Uint8Array(0)
+
+  /** Goes on where another one has stopped, whose `save` it is given. */
+  constructor(saved?: SavedTextCheck) {
+    if (!saved) return
+    this.#kind = saved.kind
+    this.#isUtf16 = saved.isUtf16
+    this.#passedBytes = saved.passedBytes
+    this.#headHasControls = saved.headHasControls
+    this.#cut = Uint8Array.from(saved.cut)
+  }
+
+  /** All that it knows, as plain JSON. */
+  save(): SavedTextCheck {
+    return {
+      kind: this.#kind,
+      isUtf16: this.#isUtf16,
+      passedBytes: this.#passedBytes,
+      headHasControls: this.#headHasControls,
+      cut: [...this.#cut],
+    }
+  }
 
   /** What it was so far. */
   get kind(): TextKind {

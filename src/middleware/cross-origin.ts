@@ -11,12 +11,13 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 /** What a page may read of an answer beside the few headers that every page may. */
 const exposedHeaders = [
   ...['Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'X-Request-Id', 'Preference-Applied'],
+  'X-Read-Token',
   ...['ETag', 'Repr-Digest', 'Content-Range', 'Accept-Ranges', 'Content-Disposition'],
   // tus 1.0, with its extensions.
   ...['Upload-Offset', 'Upload-Length', 'Upload-Expires', 'Upload-Metadata', 'Upload-Defer-Length', 'Upload-Concat'],
   ...['Tus-Resumable', 'Tus-Version', 'Tus-Extension', 'Tus-Max-Size', 'Tus-Checksum-Algorithm'],
   // draft-ietf-httpbis-resumable-upload.
-  ...['Upload-Complete', 'Upload-Limit', 'Upload-Draft-Interop-Version'],
+  ...['Upload-Complete', 'Upload-Incomplete', 'Upload-Limit', 'Accept-Patch'],
 ].join(', ')
 
 /**

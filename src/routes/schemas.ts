@@ -50,7 +50,7 @@ export const uploadSchema = z
     status: z.enum(fileStatuses),
     failure: failureSchema,
     metadata: z.record(z.string(), z.string()),
-    protocol: z.enum(['multipart', 'raw']),
+    protocol: z.enum(['multipart', 'raw', 'tus', 'resumable']),
     generation: z.int().describe('The pass through processing; reprocessing starts the next.'),
     attempts: z.int(),
     lastEvent: z.int().describe('The number of the newest event of this file.'),
@@ -88,6 +88,14 @@ export const statusSchema = z
     generation: z.int(),
     attempts: z.int(),
     lastEvent: z.int(),
+    received: z
+      .object({
+        bytes: z.int(),
+        ofBytes: z.int().nullable().describe('Null until the client has said it.'),
+        percent: z.int().nullable(),
+      })
+      .nullable()
+      .describe('How much of a resumable upload has come in, while it is uploading.'),
     createdAt: time,
     updatedAt: time,
     completedAt: time.nullable(),

@@ -1,9 +1,11 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
-import type { AppEnv } from '../context.ts'
+import type { AppContext, AppEnv } from '../context.ts'
 import { requireAccess } from '../core/access.ts'
+import type { Domain } from '../core/domain.ts'
 import { readWait } from '../core/prefer.ts'
 import { fileStatuses } from '../core/status.ts'
 import { viewTimes } from '../core/upload-view.ts'
+import { isResumable, type UploadedFile } from '../core/uploaded-file.ts'
 import { maxWaitSeconds } from '../core/watch.ts'
 import { requireDomain } from '../middleware/domain.ts'
 import { watchingClient } from '../middleware/watching-client.ts'
@@ -179,6 +181,7 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
         generation,
         attempts,
         lastEvent,
+        received: await received(c, domain, file),
         ...viewTimes(file),
       },
       200,
@@ -187,7 +190,7 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(remove, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'delete', domain)
-    const { databaseFor, storageFor, watchers, now, log, defer } = c.var.deps
+    const { databaseFor, storageFor, watchers, now, log, defer, sessions } = c.var.deps
     const parts = {
       db: databaseFor(domain),
       storage: storageFor(domain),
@@ -195,6 +198,7 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
       now,
       log,
       defer,
+      endSession: (id: string) => sessions.end(domain, id),
     }
     await deleteUpload(parts, {
       domainId: domain.id,
@@ -214,3 +218,12 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
     c.header('Location', uploadUrl(c, domain, file.id))
     return c.json(serialiseUpload(c, domain, file), 202)
   })
+
+/** How much of a resumable upload has come in so far, as its session knows; null for every other file. */
+async function received(c: AppContext, domain: Domain, { id, status, protocol }: UploadedFile) {
+  if (status !== 'uploading' || !isResumable(protocol)) return null
+  const view = await c.var.deps.sessions.view(domain, id)
+  if (!view) return null
+  const { receivedBytes: bytes, length } = view
+  return { bytes, ofBytes: length, percent: length === null ? null : Math.floor((bytes / Math.max(length, 1)) * 100) }
+}

@@ -15,12 +15,21 @@ export async function deleteUpload(
     now: Clock
     log: Log
     defer(promise: Promise<unknown>): void
+    /** Ends the session of a resumable upload, which still holds bytes of it and perhaps receives more. */
+    endSession(id: string): Promise<unknown>
   },
   file: { domainId: string; id: string },
 ): Promise<void> {
-  await findUpload(parts.db, file)
+  const { status } = await findUpload(parts.db, file)
   const deleted = await deleteFile(parts.db, file, parts.now())
   if (!deleted) throw new Refusal('upload-deleted', 'This upload has been deleted.')
   parts.watchers.hint(file.domainId)
+  if (status === 'uploading') {
+    // It ends by itself as well: at its next request, which finds the row gone, or when its time is over.
+    const ending = parts.endSession(file.id).catch((error) => {
+      parts.log('warn', 'session-not-ended', { uploadId: file.id, error })
+    })
+    parts.defer(ending)
+  }
   parts.defer(removeObject(parts, deleted))
 }

@@ -37,6 +37,23 @@ export class ObjectStorage {
     return new MultipartWrite(await orTrouble(this.#bucket.createMultipartUpload(key)))
   }
 
+  /** Stores one part of an object that was begun by an earlier request. Returns its ETag, which `completeMultipart` wants. */
+  async writePart(key: string, r2UploadId: string, number: number, bytes: Uint8Array): Promise<string> {
+    const upload = this.#bucket.resumeMultipartUpload(key, r2UploadId)
+    return (await orTrouble(upload.uploadPart(number, bytes))).etag
+  }
+
+  /** Puts an object together whose parts were written by several requests. Throws as `isLostUpload` tells when R2 lacks it or a part. */
+  async completeMultipart(key: string, r2UploadId: string, etags: readonly string[]): Promise<void> {
+    const parts = etags.map((etag, index) => ({ partNumber: index + 1, etag }))
+    await orTrouble(this.#bucket.resumeMultipartUpload(key, r2UploadId).complete(parts))
+  }
+
+  /** How many bytes an object has; null when there is none. */
+  async sizeOf(key: string): Promise<number | null> {
+    return (await orTrouble(this.#bucket.head(key)))?.size ?? null
+  }
+
   /** Ends an unfinished object and frees its parts. Nothing happens when R2 no longer knows it. */
   async abortMultipart(key: string, r2UploadId: string): Promise<void> {
     try {

@@ -17,6 +17,11 @@ export function isUnknownUpload(error: unknown): boolean {
   return codeOf(error) === '10024'
 }
 
+/** Whether R2 no longer has an upload, or not the parts (10025) that it has confirmed before. */
+export function isLostUpload(error: unknown): boolean {
+  return isUnknownUpload(error) || codeOf(error) === '10025'
+}
+
 /** What has no code did not come from R2, but from the way there. */
 function isOwnFault(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) return true

@@ -20,8 +20,9 @@ const mayImport: Record<string, string[]> = {
   ingest: ['core', 'multipart', 'storage'],
   processing: ['core', 'storage'],
   services: ['core', 'db', 'storage', 'ingest', 'multipart', 'processing'],
+  resumable: ['core', 'db', 'storage', 'ingest', 'multipart', 'services'],
   middleware: ['core', 'services', 'ingest', 'context.ts', 'deps.ts', 'env.ts', 'problem.ts'],
-  routes: ['core', 'services', 'middleware', 'ingest', 'multipart', 'context.ts', 'deps.ts', 'problem.ts'],
+  routes: ['core', 'services', 'middleware', 'resumable', 'ingest', 'multipart', 'context.ts', 'deps.ts', 'problem.ts'],
 }
 
 const folders = Object.keys(mayImport)

@@ -9,11 +9,17 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { formatBytes, renderTable } from '../../cli/table.ts'
 import { Failure } from '../../scripts/failure.ts'
 import { callLocal, describeAnswer } from '../../scripts/http-client.ts'
+import { makeSha256Wasm } from '../../scripts/make-sha256-wasm.ts'
 import { findFreePort, parsePort, requireFreePort } from '../../scripts/ports.ts'
 import { startProcessGroup } from '../../scripts/process-group.ts'
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-scripts-'))
 afterAll(() => rmSync(workspace, { recursive: true, force: true }))
+
+test('the WebAssembly of SHA-256 in the repository is what its script makes', () => {
+  const kept = readFileSync(join(import.meta.dirname, '../../src/ingest/sha256.wasm'))
+  expect(Buffer.compare(kept, makeSha256Wasm())).toBe(0)
+})
 
 describe('npm test', () => {
   /** Runs the test script on a project that holds these files only. */

@@ -376,6 +376,7 @@ describe('one upload', () => {
       generation: 1,
       attempts: 1,
       lastEvent: 3,
+      received: null,
       createdAt: shown.createdAt,
       updatedAt: shown.updatedAt,
       completedAt: shown.completedAt,

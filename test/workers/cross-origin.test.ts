@@ -168,7 +168,7 @@ describe('a preflight on the apex host', () => {
 })
 
 test('OPTIONS that is no preflight is answered as before', async () => {
-  const answer = await call('OPTIONS', `${domain.origin}/v1/uploads`, withOrigin(page))
+  const answer = await call('OPTIONS', `${domain.origin}/v1/upload-tokens`, withOrigin(page))
   expectProblem(answer, 405, 'method-not-allowed')
   expect(answer.headers.get('allow')).toContain('POST')
   expectReadable(answer, page)
@@ -229,8 +229,9 @@ describe('a request of a page on a domain’s own host', () => {
       [
         404,
         'route-not-found',
-        () => call('GET', `${limited.origin}/v1/tus/x/y`, withOrigin(page, { key: adminToken })),
+        () => call('GET', `${limited.origin}/v1/upload-tokens/x/y`, withOrigin(page, { key: adminToken })),
       ],
+      [412, 'tus-version-unsupported', () => call('GET', `${limited.origin}/v1/tus/x`, withOrigin(page, { key }))],
       [405, 'method-not-allowed', () => call('PUT', `${limited.origin}/v1/uploads`, withOrigin(page, { key }))],
     ]
     for (const [status, code, ask] of refusals) {
@@ -261,6 +262,7 @@ describe('a request of a page on a domain’s own host', () => {
     expectReadable(content, page)
     const exposed = content.headers.get('access-control-expose-headers')?.split(', ')
     expect(exposed?.sort()).toEqual([
+      'Accept-Patch',
       'Accept-Ranges',
       'Content-Disposition',
       'Content-Range',
@@ -279,12 +281,13 @@ describe('a request of a page on a domain’s own host', () => {
       'Upload-Complete',
       'Upload-Concat',
       'Upload-Defer-Length',
-      'Upload-Draft-Interop-Version',
       'Upload-Expires',
+      'Upload-Incomplete',
       'Upload-Length',
       'Upload-Limit',
       'Upload-Metadata',
       'Upload-Offset',
+      'X-Read-Token',
       'X-Request-Id',
     ])
     const etag = content.headers.get('etag') as string

@@ -19,9 +19,12 @@ import {
   postForm,
   putFile,
   type TestDomain,
+  waitForStatus,
 } from '../support/workers/client.ts'
 import { appWith, depsWith, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
+import { append, begun } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
+import { created, head, idOf, patch } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -187,6 +190,30 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
     const domain = await makeDomain()
     return call('POST', `${domain.origin}/v1/uploads/${(await put(domain)).id}/reprocess`, asAdmin)
   },
+  'offset-mismatch': async () => patch(await created(await makeDomain(), 10), 3, 'abc'),
+  'append-superseded': async () => {
+    const url = await created(await makeDomain(), 10)
+    const { readable, writable } = new FixedLengthStream(10)
+    const appending = patch(url, 0, readable)
+    const writer = writable.getWriter()
+    await writer.write(new Uint8Array(5))
+    await head(url)
+    await writer.abort(new Error('gone'))
+    return appending
+  },
+  'tus-version-unsupported': async () => call('DELETE', `${(await makeDomain()).origin}/v1/tus/${uuidv7()}`),
+  'upload-length-inconsistent': async () => append(await begun(await makeDomain(), 10), 0, 'abc', true),
+  'upload-completed': async () => {
+    const domain = await makeDomain()
+    const url = await begun(domain)
+    await append(url, 0, 'abc', true)
+    await waitForStatus(domain, idOf(url))
+    return append(url, 3, undefined, true)
+  },
+  'checksum-mismatch': async () =>
+    patch(await created(await makeDomain(), 10), 0, 'abc', {
+      headers: { 'upload-checksum': `md5 ${btoa('0123456789abcdef')}` },
+    }),
   'file-too-large': async () => putFile((await makeDomain({ maxFileBytes: 2 })).origin, 'a', 'abc'),
   'request-too-large': async () => putFile((await makeDomain({ maxRequestBytes: 2 })).origin, 'a', 'abc'),
   'too-many-files': async () =>

@@ -25,8 +25,23 @@ export interface FileToCommit {
   sha256: string
   metadata: Metadata
   protocol: Protocol
-  /** Set when the file was claimed at `uploading` before: how many bytes it reserved, and whether somebody deleted it. */
-  claim: { reservedBytes: number; isLost: boolean } | null
+  /** Set when the file was claimed at `uploading` before. */
+  claim: {
+    /** How many bytes it reserved. */
+    reservedBytes: number
+    /** Whether somebody deleted it. */
+    isLost: boolean
+    /** Whether it may be committed at any age: a resumable upload has a time of its own, at which its claim ends. */
+    isResumable?: boolean
+  } | null
+}
+
+/** A row to be claimed at `uploading`. */
+export type FileToClaim = Omit<FileToCommit, 'claim' | 'sha256'> & {
+  /** Null as long as nothing is written to R2 in parts. */
+  r2UploadId: string | null
+  /** Set for a resumable upload: milliseconds since 1970. */
+  expiresAt?: number
 }
 
 /** In whose name a batch is written. */
@@ -91,7 +106,7 @@ export async function commitFiles(
       accepted: files.length,
       claimedIds: claimed.map((file) => file.id),
       idempotency: answer?.held ?? null,
-      oldestIdTime: oldestTime(committer, files),
+      oldestIdTime: oldestTime(committer, files, now),
       oldestAllowedAgeMs: commitWindowMs,
     }),
     ...takeStatements(db, committer, fresh.length),
@@ -109,12 +124,7 @@ export async function commitFiles(
  * Claims a row at `uploading` for a file that is larger than one part: it reserves `file.size` bytes and records R2's
  * upload id, so that whatever happens next can be cleaned up. Throws like `commitFiles`.
  */
-export async function claimFile(
-  db: Database,
-  committer: Committer,
-  file: Omit<FileToCommit, 'claim' | 'sha256'> & { r2UploadId: string },
-  now: number,
-): Promise<void> {
+export async function claimFile(db: Database, committer: Committer, file: FileToClaim, now: number): Promise<void> {
   const row = {
     ...file,
     domainId: committer.domainId,
@@ -133,7 +143,7 @@ export async function claimFile(
       accepted: 0,
       claimedIds: [],
       idempotency: null,
-      oldestIdTime: oldestTime(committer, [file]),
+      oldestIdTime: oldestTime(committer, [{ ...file, claim: null }], now),
       oldestAllowedAgeMs: commitWindowMs,
     }),
     ...takeStatements(db, committer, 1),
@@ -142,9 +152,13 @@ export async function claimFile(
   ])
 }
 
-/** When the oldest of what a batch stands on was made: an id, or the end of its token, whose uses are not counted for ever. */
-function oldestTime({ token }: Committer, files: readonly { id: string }[]): number {
-  return Math.min(...files.map((file) => timeOfId(file.id)), token?.expiresAt ?? Number.POSITIVE_INFINITY)
+/**
+ * When the oldest of what a batch stands on was made: an id, or the end of its token, whose uses are not counted for ever.
+ * A resumable upload is as young as this request: its row is there, and is not discarded before its own time.
+ */
+function oldestTime({ token }: Committer, files: readonly Pick<FileToCommit, 'id' | 'claim'>[], now: number): number {
+  const times = files.map((file) => (file.claim?.isResumable ? now : timeOfId(file.id)))
+  return Math.min(...times, token?.expiresAt ?? Number.POSITIVE_INFINITY)
 }
 
 /** None without a token, or for one that may bring as many files as it likes. A claimed file has taken its use before. */
@@ -199,6 +213,7 @@ function settleClaim(db: Database, file: FileToCommit, now: number) {
     .set({
       status: transitions.commit.to,
       r2UploadId: null,
+      expiresAt: null,
       type: file.type,
       charset: file.charset,
       size: file.size,

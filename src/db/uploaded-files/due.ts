@@ -1,4 +1,4 @@
-import { and, asc, eq, isNotNull, lte, sql } from 'drizzle-orm'
+import { and, asc, eq, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
 import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import type { Database } from '../database.ts'
@@ -123,16 +123,25 @@ export async function findDeadLeases(db: Database, now: number, limit: number): 
     .limit(limit)
 }
 
-/** Claims that were never committed and now never can be. */
+/**
+ * Claims that were never committed and now never can be: of one request those made before `createdBefore`, of a resumable
+ * upload those whose own time was over before `expiredBefore`.
+ */
 export async function findAbandonedClaims(
   db: Database,
-  createdBefore: number,
+  { createdBefore, expiredBefore }: { createdBefore: number; expiredBefore: number },
   limit: number,
 ): Promise<{ domainId: string; id: string }[]> {
   return db
     .select({ id: uploadedFiles.id, domainId: uploadedFiles.domainId })
     .from(uploadedFiles)
-    .where(and(eq(uploadedFiles.status, 'uploading'), lte(uploadedFiles.createdAt, createdBefore)))
+    .where(
+      and(
+        eq(uploadedFiles.status, 'uploading'),
+        lte(uploadedFiles.createdAt, createdBefore),
+        or(isNull(uploadedFiles.expiresAt), lte(uploadedFiles.expiresAt, expiredBefore)),
+      ),
+    )
     .orderBy(asc(uploadedFiles.createdAt))
     .limit(limit)
 }

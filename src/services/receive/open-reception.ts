@@ -50,7 +50,7 @@ export async function openReception(
 }
 
 /** In whose name the files are committed: what must still be good when they are. */
-function committerOf(domain: Domain, credential: Credential): Committer {
+export function committerOf(domain: Domain, credential: Credential): Committer {
   const token = uploadTokenOf(credential)
   return {
     domainId: domain.id,

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { readD1Migrations } from '@cloudflare/vitest-plugin'
 import { convertV4MiniflareOptions, Miniflare } from 'miniflare'
@@ -31,9 +32,8 @@ export function startBareWorker(): Promise<LocalWorker> {
           {
             ...configured,
             name,
-            modules: true,
+            modules: modulesOf(bundle),
             modulesRoot: bundle,
-            scriptPath: join(bundle, 'index.js'),
             bindings: testVars,
             unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
           },
@@ -62,4 +62,13 @@ export function startBareWorker(): Promise<LocalWorker> {
       throw error
     }
   })
+}
+
+/** The script of a bundle, and the WebAssembly that it imports. */
+function modulesOf(bundle: string): { type: 'ESModule' | 'CompiledWasm'; path: string }[] {
+  const wasm = readdirSync(bundle).filter((file) => file.endsWith('.wasm'))
+  return [
+    { type: 'ESModule', path: join(bundle, 'index.js') },
+    ...wasm.map((file) => ({ type: 'CompiledWasm' as const, path: join(bundle, file) })),
+  ]
 }

@@ -1,0 +1,52 @@
+import { and, eq, sql } from 'drizzle-orm'
+import type { Database } from '../database.ts'
+import { domainAccounts, uploadedFiles } from '../schema.ts'
+import { ownedBy } from './move.ts'
+
+/** A row at `uploading`. */
+interface Claimed {
+  domainId: string
+  id: string
+}
+
+const isClaimed = (claim: Claimed) => and(ownedBy(claim), eq(uploadedFiles.status, 'uploading'))
+
+/** Records R2's id of the multipart upload that a claim is written through. Returns whether the claim is still there. */
+export async function recordR2Upload(db: Database, claim: Claimed, r2UploadId: string): Promise<boolean> {
+  const rows = await db
+    .update(uploadedFiles)
+    .set({ r2UploadId })
+    .where(isClaimed(claim))
+    .returning({ id: uploadedFiles.id })
+  return rows.length > 0
+}
+
+/**
+ * Has a claim reserve `to` bytes instead of `from`, before they are stored. Returns how many are reserved now: `from` may
+ * be wrong where the answer to an earlier call was lost, and then nothing is changed; null when the claim is gone. Throws
+ * a constraint violation named after a `CommitRefusal` when the domain may not have them.
+ */
+export async function reserveBytes(
+  db: Database,
+  claim: Claimed,
+  { from, to }: { from: number; to: number },
+): Promise<number | null> {
+  const isAsBefore = and(isClaimed(claim), eq(uploadedFiles.size, from))
+  const found = sql`EXISTS (SELECT 1 FROM ${uploadedFiles} WHERE ${isAsBefore})`
+  const [, , rows] = await db.batch([
+    db
+      .update(domainAccounts)
+      .set({
+        storedBytes: sql`stored_bytes + ${to - from}`,
+        refusal: sql`CASE
+          WHEN deleted_at IS NOT NULL THEN 'domain_deleted'
+          WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
+          WHEN stored_bytes + ${to - from} > json_extract(policy, '$.quotaBytes') THEN 'quota_bytes'
+        END`,
+      })
+      .where(and(eq(domainAccounts.domainId, claim.domainId), found)),
+    db.update(uploadedFiles).set({ size: to }).where(isAsBefore),
+    db.select({ size: uploadedFiles.size }).from(uploadedFiles).where(isClaimed(claim)),
+  ])
+  return rows[0]?.size ?? null
+}

@@ -1,0 +1,133 @@
+import { Refusal } from '../core/errors.ts'
+import { objectKey } from '../core/object-key.ts'
+import type { Clock, JobQueue, Log } from '../core/ports.ts'
+import type { Database } from '../db/database.ts'
+import { sniffBytes } from '../ingest/detect-type.ts'
+import { newHash } from '../ingest/new-hash.ts'
+import { byteReaderOf } from '../multipart/byte-source.ts'
+import { publishJobs } from '../services/publish-jobs.ts'
+import { commitOrRefuse } from '../services/receive/commit.ts'
+import type { ObjectStorage } from '../storage/object-storage.ts'
+import { isLostUpload } from '../storage/trouble.ts'
+import type { Ledger } from './ledger.ts'
+import { sessionEnded } from './rules.ts'
+import { RunningExamination, type WholeFile } from './running-examination.ts'
+import type { Opening } from './session.ts'
+
+export interface FinishParts {
+  ledger: Ledger
+  db: Database
+  storage: ObjectStorage
+  queue: JobQueue
+  now: Clock
+  log: Log
+  /** Lets a promise outlive the answer. */
+  defer(promise: Promise<unknown>): void
+}
+
+/**
+ * Finishes an upload whose bytes are all here: judges the whole file, has R2 put it together, and commits it as any other
+ * upload is. It may be cut off at any line and begun again. Throws a refusal of the file (`endsUpload`), one of the domain,
+ * or `Unavailable`; the last two may pass.
+ */
+export async function finishUpload(parts: FinishParts): Promise<void> {
+  const { ledger, db, queue, now, log, defer } = parts
+  const { opening } = ledger
+  const key = objectKey(opening.id, opening.domainId)
+  const whole = await judgeWhole(ledger)
+  if (whole.sha256 !== null) requirePromised(opening, whole.sha256)
+  if (ledger.progress.stage === 'receiving') {
+    await storeWhole(parts, key)
+    ledger.note({ stage: 'stored' })
+  }
+  const sha256 = whole.sha256 ?? (await readDigest(parts.storage, key))
+  requirePromised(opening, sha256)
+  const { offset, reservedBytes } = ledger.progress
+  const file = {
+    id: opening.id,
+    objectKey: key,
+    filename: opening.filename,
+    declaredType: opening.declaredType,
+    ...whole,
+    sha256,
+    size: offset,
+    metadata: opening.metadata,
+    protocol: opening.protocol,
+    claim: { reservedBytes, isLost: false, isResumable: true },
+  }
+  // The claim has taken its use of the token already.
+  const [upload] = await commitOrRefuse(db, { ...opening.committer, token: null }, [file], now())
+  ledger.note({ stage: 'committed' })
+  if (!upload) return
+  const { id, domainId, generation, size } = upload
+  defer(publishJobs({ queue, log }, [{ kind: 'process', id, domainId, generation, publish: 1, bytes: size }]))
+}
+
+const digestReadBytes = 256 * 1024
+
+const ofTheFile: ReadonlySet<string> = new Set([
+  'file-too-large',
+  'type-not-allowed',
+  'type-contradicted',
+  'digest-mismatch',
+  'upload-deleted',
+])
+
+/** Whether an upload is over with this error: its bytes are refused, or its row is gone. Everything else may pass. */
+export function endsUpload(error: unknown): boolean {
+  return error instanceof Refusal && ofTheFile.has(error.code)
+}
+
+async function judgeWhole(ledger: Ledger): Promise<WholeFile> {
+  const { progress, opening } = ledger
+  const examination = new RunningExamination(opening, progress.examination)
+  if (progress.examination.head === null) {
+    // So short a file lies in the tail from its first byte to its last.
+    const head = new Uint8Array(Math.min(progress.tailBytes, sniffBytes))
+    ledger.readTail(head)
+    await examination.judgeHead(head)
+  }
+  return examination.finish()
+}
+
+/** Throws `digest-mismatch` unless the file is what its client has promised, if he has. */
+function requirePromised({ sha256: promised }: Opening, sha256: string): void {
+  if (promised === null || promised === sha256) return
+  throw new Refusal('digest-mismatch', 'The upload is not the one that its sha-256 digest promises.', {
+    facts: { algorithm: 'sha-256' },
+  })
+}
+
+/** Has R2 make an object of the parts and the tail. A file that never filled a part is one `put`. */
+async function storeWhole({ ledger, storage }: FinishParts, key: string): Promise<void> {
+  const { r2UploadId, tailBytes, offset } = ledger.progress
+  const tail = new Uint8Array(tailBytes)
+  ledger.readTail(tail)
+  if (ledger.partCount === 0) {
+    await storage.put(key, tail)
+    return
+  }
+  const upload = r2UploadId as string
+  try {
+    if (tailBytes > 0) ledger.keepLastPart(await storage.writePart(key, upload, ledger.partCount + 1, tail))
+    await storage.completeMultipart(key, upload, ledger.etags())
+  } catch (error) {
+    if (!isLostUpload(error)) throw error
+    // Put together by an earlier try whose answer was lost; else R2 has forgotten the upload, or a part of it.
+    if ((await storage.sizeOf(key)) !== offset) throw sessionEnded()
+  }
+}
+
+/** The SHA-256 of a stored object, hexadecimal, read once in constant memory. Throws where there is no such object. */
+async function readDigest(storage: ObjectStorage, key: string): Promise<string> {
+  const object = await storage.read(key)
+  if (!object) throw sessionEnded()
+  const reader = byteReaderOf(object.body)
+  const hash = newHash('sha-256')
+  for (let memory = new ArrayBuffer(digestReadBytes); ; ) {
+    const { done, value } = await reader.read(new Uint8Array(memory))
+    if (value) hash.update(value)
+    if (done || !value) return hash.digest('hex')
+    memory = value.buffer as ArrayBuffer
+  }
+}

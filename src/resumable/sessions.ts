@@ -1,0 +1,54 @@
+import { appendHeader, fromOutcome, type Outcome } from './outcome.ts'
+import type { Append, Opening, SessionDomain, SessionView } from './session.ts'
+
+/** The upload sessions of a deployment, as the Worker reaches them. */
+export class Sessions {
+  readonly #objects: Cloudflare.Env['UPLOAD_SESSIONS']
+  readonly #keepsPlaces: boolean
+
+  /** `keepsPlaces`: whether the platform can keep an object in a jurisdiction, which it can't on a developer's machine. */
+  constructor(objects: Cloudflare.Env['UPLOAD_SESSIONS'], { keepsPlaces }: { keepsPlaces: boolean }) {
+    this.#objects = objects
+    this.#keepsPlaces = keepsPlaces
+  }
+
+  /** Begins an upload. Throws why the domain may not have it. */
+  async open(domain: SessionDomain, opening: Opening): Promise<SessionView> {
+    return fromOutcome(await this.#of(domain, opening.id).open(opening))
+  }
+
+  /**
+   * Hands the body of a request to its session, and waits until it is dealt with. Null: there is no such session. Throws
+   * the refusal of the append, or of the upload.
+   */
+  async append(
+    domain: SessionDomain,
+    id: string,
+    append: Omit<Append, 'domainId'>,
+    body: ReadableStream<Uint8Array> | null,
+  ): Promise<SessionView | null> {
+    const headers = { [appendHeader]: JSON.stringify({ ...append, domainId: domain.id } satisfies Append) }
+    const answer = await this.#of(domain, id).fetch('https://session/', { method: 'POST', headers, body })
+    return fromOutcome(await answer.json<Outcome<SessionView | null>>())
+  }
+
+  /** Where an upload stands, without disturbing an append that runs; null: there is no such session. */
+  async view(domain: SessionDomain, id: string): Promise<SessionView | null> {
+    return this.#of(domain, id).view(domain.id)
+  }
+
+  /** Ends what runs, keeps what it brought, and says where the next append must go on; null: there is no such session. */
+  async settle(domain: SessionDomain, id: string): Promise<SessionView | null> {
+    return fromOutcome(await this.#of(domain, id).settle(domain.id))
+  }
+
+  /** Gives an upload up, and everything that it holds. Returns whether there was one that had not been committed. */
+  async end(domain: SessionDomain, id: string): Promise<boolean> {
+    return fromOutcome(await this.#of(domain, id).end(domain.id))
+  }
+
+  #of({ jurisdiction }: SessionDomain, id: string) {
+    const isKept = this.#keepsPlaces && jurisdiction !== null
+    return (isKept ? this.#objects.jurisdiction(jurisdiction) : this.#objects).getByName(id)
+  }
+}

@@ -1,0 +1,108 @@
+import { DurableObject } from 'cloudflare:workers'
+import { domainNotFound } from '../core/domain.ts'
+import type { Watchers } from '../core/ports.ts'
+import { RequestBody } from '../ingest/request-body.ts'
+import type { Place } from '../services/place.ts'
+import type { IntakeParts } from '../services/receive/reception.ts'
+import { Ledger } from './ledger.ts'
+import { appendHeader, type Outcome, toOutcome } from './outcome.ts'
+import type { Append, Opening, SessionView } from './session.ts'
+import { Turns } from './turns.ts'
+import { Upload } from './upload.ts'
+
+/** What a session works with. */
+export interface SessionParts extends Omit<IntakeParts, 'db' | 'storage'> {
+  watchers: Pick<Watchers, 'progress'>
+  /** Where the domain with this id has its data; null when there is none. */
+  placeOf(domainId: string): Promise<Place | null>
+}
+
+/**
+ * The Durable Object of one resumable upload, whatever protocol it comes by. All that it knows is on disk; it may be
+ * evicted, or started again, at any line. `build` makes what it works with from its environment.
+ */
+export function uploadSessionClass(
+  build: (env: Cloudflare.Env, context: { waitUntil(promise: Promise<unknown>): void }) => SessionParts,
+) {
+  return class UploadSession extends DurableObject<Cloudflare.Env> {
+    readonly #ledger = new Ledger(this.ctx.storage)
+    readonly #turns = new Turns()
+    readonly #parts = build(this.env, this.ctx)
+    #upload: Upload | null = null
+
+    /** Begins the upload. */
+    async open(opening: Opening): Promise<Outcome<SessionView>> {
+      return this.#answer(() =>
+        this.#turns.take(async () => {
+          const place = await this.#parts.placeOf(opening.domainId)
+          if (!place) throw domainNotFound(opening.domainId)
+          return this.#uploadIn(place).open(opening)
+        }),
+      )
+    }
+
+    /** Where the upload stands at this moment; nothing is disturbed by it. */
+    async view(domainId: string): Promise<SessionView | null> {
+      const upload = await this.#find(domainId)
+      // It may have ended while its place was looked up.
+      return upload && this.#ledger.exists ? upload.view() : null
+    }
+
+    /** Where the upload stands, after what runs has been fenced, and what it brought is kept. */
+    async settle(domainId: string): Promise<Outcome<SessionView | null>> {
+      return this.#answer(() => this.#turns.take(async () => (await this.#find(domainId))?.settle() ?? null))
+    }
+
+    /** Gives the upload up. Returns whether there was one that had not been committed. */
+    async end(domainId: string): Promise<Outcome<boolean>> {
+      return this.#answer(() => this.#turns.take(async () => (await this.#find(domainId))?.end() ?? false))
+    }
+
+    /** Takes one append: the request's body, with an `Append` in a header. The answer is the outcome as JSON. */
+    override async fetch(request: Request): Promise<Response> {
+      const append = JSON.parse(request.headers.get(appendHeader) ?? '') as Append
+      const body = new RequestBody(request.body, append.declaredBytes?.toString())
+      const outcome = await this.#answer(() =>
+        this.#turns.take(async (fence) => (await this.#find(append.domainId))?.append(body, append, fence) ?? null),
+      )
+      // An object that answers without having read the body resets the connection of the client.
+      await body.drain()
+      return Response.json(outcome)
+    }
+
+    override async alarm(): Promise<void> {
+      if (!this.#ledger.exists) return
+      const { domainId } = this.#ledger.opening
+      await this.#turns.take(async () => (await this.#find(domainId))?.wake())
+    }
+
+    /** The upload, if there is one, and of this domain. */
+    async #find(domainId: string): Promise<Upload | null> {
+      if (!this.#ledger.exists || this.#ledger.opening.domainId !== domainId) return null
+      const place = await this.#parts.placeOf(domainId)
+      if (place) return this.#uploadIn(place)
+      // The domain is gone, with every row and object of it.
+      await this.#ledger.clear()
+      return null
+    }
+
+    #uploadIn(place: Place): Upload {
+      const { now } = this.#parts
+      this.#upload ??= new Upload({
+        ...this.#parts,
+        ...place,
+        ledger: this.#ledger,
+        // The alarm goes by the platform's own clock.
+        wakeAt: (time) => this.ctx.storage.setAlarm(Date.now() + time - now()),
+      })
+      return this.#upload
+    }
+
+    /** Gives an outcome, and writes down why it is one that the client can't be told. */
+    async #answer<Value>(work: () => Promise<Value>): Promise<Outcome<Value>> {
+      return toOutcome(work, (error) =>
+        this.#parts.log('error', 'session-failed', { session: this.ctx.id.name, error }),
+      )
+    }
+  }
+}

@@ -1,0 +1,321 @@
+import { env } from 'cloudflare:workers'
+import { afterAll, describe, expect, test, vi } from 'vitest'
+import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { eventually } from '../support/e2e/eventually.ts'
+import {
+  adminToken,
+  call,
+  execute,
+  expectProblem,
+  expectStatus,
+  heldExactly,
+  holdings,
+  isOpenMultipart,
+  jobsDone,
+  makeDomain,
+  makeKey,
+  nothingHeld,
+  revokeKey,
+  rowOf,
+  type TestDomain,
+  waitForStatus,
+} from '../support/workers/client.ts'
+import { appWith, HeldQueue } from '../support/workers/faults.ts'
+import * as samples from '../support/workers/samples.ts'
+import { alarm, evict, expire, tablesOf, tamper } from '../support/workers/sessions.ts'
+import { makeToken, usesTaken } from '../support/workers/tokens.ts'
+import { create, created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '../support/workers/tus.ts'
+
+vi.setConfig({ testTimeout: 30_000 })
+afterAll(jobsDone, 30_000)
+
+const mebibyte = 1024 * 1024
+const partBytes = 5 * mebibyte
+const hour = 3600_000
+
+/** What the reconciler does at a time that is so many milliseconds ahead. */
+const reconcileIn = async (milliseconds: number) => {
+  const send = appWith({ deps: () => ({ now: () => Date.now() + milliseconds, queue: new HeldQueue() }) })
+  const answer = await call('POST', 'http://localhost/v1/admin/reconcile', { key: adminToken, send })
+  expectStatus(answer, 200)
+  return answer.json
+}
+
+async function suspend(domain: TestDomain, suspended: boolean): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  const body = JSON.stringify({ suspended })
+  expectStatus(
+    await call('PATCH', `http://localhost/v1/domains/${domain.slug}`, { key: adminToken, headers, body }),
+    200,
+  )
+}
+
+describe('an object that is ended and started again', () => {
+  test('between any two requests has lost nothing', async () => {
+    const domain = await makeDomain()
+    const bytes = noise(2 * partBytes + 4321)
+    const url = await created(domain, bytes.length)
+    const cuts = [0, 1, 70_000, partBytes - 1, partBytes + 70_000, 2 * partBytes, bytes.length]
+    for (const [index, from] of cuts.slice(0, -1).entries()) {
+      await evict(idOf(url))
+      expectStatus(await patch(url, from, bytes.subarray(from, cuts[index + 1])), 204)
+      await evict(idOf(url))
+      expect(offsetOf(await head(url))).toBe(cuts[index + 1])
+    }
+    expect(await waitForStatus(domain, idOf(url))).toMatchObject({ size: bytes.length, sha256: sha256(bytes) })
+    expect(await holdings(domain)).toEqual(heldExactly(bytes.length))
+  })
+
+  test('still knows whether a file is text', async () => {
+    const domain = await makeDomain()
+    const text = new TextEncoder().encode('Grüße aus Łódź, 日本 and 🚢.\n'.repeat(5000))
+    const url = await created(domain, text.length, {
+      headers: { 'upload-metadata': uploadMetadata({ filename: 'a.txt', filetype: 'text/plain' }) },
+    })
+    for (let at = 0; at < text.length; at += 33_333) {
+      await evict(idOf(url))
+      expectStatus(await patch(url, at, text.subarray(at, at + 33_333)), 204)
+    }
+    await waitForStatus(domain, idOf(url))
+    const content = await call('GET', `${domain.origin}/v1/uploads/${idOf(url)}/content`)
+    expect(content.headers.get('content-type')).toBe('text/plain; charset=utf-8')
+  })
+})
+
+describe('an upload that nobody goes on with', () => {
+  test('ends when its time is over, and gives back what it held', async () => {
+    const domain = await makeDomain({ anonymousUpload: true })
+    const url = await created(domain, 3 * partBytes, { key: await makeToken(domain, { uses: 2 }) })
+    expectStatus(await patch(url, 0, noise(partBytes + 5)), 204)
+    const { object_key: key, r2_upload_id: upload } = await rowOf(idOf(url))
+    await expire(idOf(url))
+    expect(await alarm(idOf(url))).toBe(true)
+    expect(await tablesOf(idOf(url))).toEqual([])
+    expect(await isOpenMultipart(key as string, upload as string)).toBe(false)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+    expect(await usesTaken(domain)).toEqual([0])
+    expectStatus(await head(url), 410)
+    expectProblem(await patch(url, partBytes + 5, 'abc'), 410, 'upload-deleted')
+  })
+
+  test('can’t be gone on with when its time is over, alarm or not', async () => {
+    const domain = await makeDomain()
+    const url = await created(domain, 5)
+    await expire(idOf(url))
+    expectProblem(await patch(url, 0, 'abcde'), 410, 'upload-deleted')
+    expect(await holdings(domain)).toEqual(nothingHeld)
+    expect(await tablesOf(idOf(url))).toEqual([])
+  })
+
+  test('is left alone before that by the alarm and by the reconciler', async () => {
+    const domain = await makeDomain()
+    const url = await created(domain, 5)
+    expectStatus(await patch(url, 0, 'abc'), 204)
+    await reconcileIn(23 * hour)
+    await alarm(idOf(url))
+    expectStatus(await patch(url, 3, 'de'), 204)
+    await waitForStatus(domain, idOf(url))
+  })
+
+  test('is complete when its last append was, and its session ends later', async () => {
+    const domain = await makeDomain()
+    const url = await created(domain, 5)
+    expectStatus(await patch(url, 0, 'abcde'), 204)
+    await waitForStatus(domain, idOf(url))
+    await expire(idOf(url))
+    await alarm(idOf(url))
+    expect(await tablesOf(idOf(url))).toEqual([])
+    expectProblem(await tusCall('GET', url), 404, 'upload-not-found')
+    expect(await holdings(domain)).toEqual(heldExactly(5))
+  })
+})
+
+describe('an upload that is deleted while it runs', () => {
+  test('by DELETE /v1/uploads/{id} ends its session, and an append that runs', async () => {
+    const domain = await makeDomain()
+    const url = await created(domain, 10)
+    const { readable, writable } = new FixedLengthStream(10)
+    const appending = patch(url, 0, readable)
+    const writer = writable.getWriter()
+    await writer.write(new Uint8Array(5))
+    expectStatus(await call('DELETE', `${domain.origin}/v1/uploads/${idOf(url)}`, { key: adminToken }), 204)
+    await eventually(async () => expect(await tablesOf(idOf(url))).toEqual([]))
+    await writer.abort(new Error('gone')).catch(() => {})
+    expect((await appending).status).toBeGreaterThanOrEqual(400)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+    expectStatus(await head(url), 410)
+  })
+
+  test('once it is complete it is a file like any other: DELETE of the upload does not touch it', async () => {
+    const domain = await makeDomain()
+    const url = await created(domain, 5)
+    expectStatus(await patch(url, 0, 'abcde'), 204)
+    await waitForStatus(domain, idOf(url))
+    expectProblem(await tusCall('DELETE', url), 404, 'upload-not-found')
+    expect(await holdings(domain)).toEqual(heldExactly(5))
+  })
+})
+
+describe('what was lost', () => {
+  /** An upload with one part in R2 and some bytes behind it. */
+  async function begun() {
+    const domain = await makeDomain()
+    const bytes = noise(partBytes + 1000)
+    const url = await created(domain, bytes.length)
+    expectStatus(await patch(url, 0, bytes.subarray(0, partBytes + 10)), 204)
+    const row = await rowOf(idOf(url))
+    const finish = () => patch(url, partBytes + 10, bytes.subarray(partBytes + 10))
+    return { domain, url, finish, key: row.object_key as string, upload: row.r2_upload_id as string }
+  }
+
+  async function expectCleanEnd({ domain, url }: Pick<Awaited<ReturnType<typeof begun>>, 'domain' | 'url'>) {
+    expectStatus(await head(url), 410)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+    expect(await tablesOf(idOf(url))).toEqual([])
+  }
+
+  test('an upload that R2 has forgotten ends with 410', async () => {
+    const { finish, key, upload, ...rest } = await begun()
+    await env.BUCKET.resumeMultipartUpload(key, upload).abort()
+    expectProblem(await finish(), 410, 'upload-deleted')
+    await expectCleanEnd(rest)
+  })
+
+  test('one that R2 has forgotten ends with 410 also in the midst of its parts', async () => {
+    const domain = await makeDomain()
+    const url = await created(domain, 4 * partBytes)
+    expectStatus(await patch(url, 0, noise(partBytes)), 204)
+    const { object_key: key, r2_upload_id: upload } = await rowOf(idOf(url))
+    await env.BUCKET.resumeMultipartUpload(key as string, upload as string).abort()
+    expectProblem(await patch(url, partBytes, noise(partBytes)), 410, 'upload-deleted')
+    await expectCleanEnd({ domain, url })
+  })
+
+  test('a part that R2 no longer has as it was ends with 410', async () => {
+    const { finish, key, upload, ...rest } = await begun()
+    await env.BUCKET.resumeMultipartUpload(key, upload).uploadPart(1, noise(partBytes).reverse())
+    expectProblem(await finish(), 410, 'upload-deleted')
+    await expectCleanEnd(rest)
+  })
+
+  test('a row without its session is discarded by who asks for it', async () => {
+    const { domain, url } = await begun()
+    await tamper(idOf(url), 'DROP TABLE session')
+    expectStatus(await head(url), 410)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+  })
+
+  test('a row without its session is discarded by the reconciler, an hour after its time', async () => {
+    const { domain, url } = await begun()
+    await tamper(idOf(url), 'DROP TABLE session')
+    await reconcileIn(24.5 * hour)
+    expect((await holdings(domain)).rows).toBe(1)
+    await reconcileIn(25.5 * hour)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+  })
+
+  test('a session without its row ends at its next append, and R2 is not left with parts', async () => {
+    const { domain, url, finish, key, upload } = await begun()
+    await execute('DELETE FROM file_events WHERE file_id = ?', idOf(url))
+    await execute('DELETE FROM uploaded_files WHERE id = ?', idOf(url))
+    await execute('UPDATE domain_accounts SET stored_files = 0, stored_bytes = 0 WHERE domain_id = ?', domain.id)
+    expectProblem(await finish(), 410, 'upload-deleted')
+    expect(await isOpenMultipart(key, upload)).toBe(false)
+    expect(await tablesOf(idOf(url))).toEqual([])
+    expect(await holdings(domain)).toEqual(nothingHeld)
+    expectStatus(await head(url), 404)
+  })
+})
+
+describe('who may go on with an upload', () => {
+  test('nobody to whom the domain does not belong, and nobody by its address alone', async () => {
+    const [domain, other] = [await makeDomain({ anonymousUpload: false }), await makeDomain()]
+    const { key } = await makeKey(domain, ['upload'])
+    const url = await created(domain, 5, { key })
+    expectProblem(await patch(url, 0, 'abc'), 401, 'credential-required')
+    expectProblem(await patch(url.replace(domain.origin, other.origin), 0, 'abc'), 404, 'upload-not-found')
+    expectProblem(await tusCall('DELETE', url.replace(domain.origin, other.origin)), 404, 'upload-not-found')
+    expectStatus(await patch(url, 0, 'abc', { key }), 204)
+  })
+
+  test('a key that was revoked can’t finish what it began, whoever sends the rest', async () => {
+    const domain = await makeDomain({ anonymousUpload: false })
+    const { id, key } = await makeKey(domain, ['upload'])
+    const url = await created(domain, 5, { key })
+    expectStatus(await revokeKey(domain, id), 204)
+    expectProblem(await patch(url, 0, 'abcde', { key }), 401, 'credential-invalid')
+    expectProblem(await patch(url, 0, 'abcde', { key: adminToken }), 401, 'credential-invalid')
+  })
+
+  test('a suspended domain takes nothing; its uploads go on when it does', async () => {
+    const domain = await makeDomain()
+    const [url, other] = [await created(domain, 5), await created(domain, 5)]
+    expectStatus(await patch(url, 0, 'abc'), 204)
+    expectStatus(await patch(other, 0, 'abc'), 204)
+    await suspend(domain, true)
+    expectProblem(await patch(url, 3, 'de'), 403, 'domain-suspended')
+    expectProblem(await create(domain.origin, 5), 403, 'domain-suspended')
+    expect(offsetOf(await head(url))).toBe(3)
+    await suspend(domain, false)
+    expectStatus(await head(url), 200)
+    // Who has not heard of it can't have a file accepted either; its bytes stay.
+    await execute('UPDATE domain_accounts SET suspended_at = 1 WHERE domain_id = ?', domain.id)
+    expectProblem(await patch(url, 3, 'de'), 403, 'domain-suspended')
+    expectProblem(await tusCall('GET', url), 403, 'domain-suspended')
+    expect(await holdings(domain)).toMatchObject({ storedFiles: 2, storedBytes: 10 })
+    await suspend(domain, false)
+    expect(offsetOf(await head(url))).toBe(5)
+    expectStatus(await patch(other, 3, 'de'), 204)
+    await waitForStatus(domain, idOf(url))
+    await waitForStatus(domain, idOf(other))
+  })
+
+  test('who has no key is given what reads the upload, and nothing else', async () => {
+    const domain = await makeDomain({ publicRead: false })
+    const answer = await create(domain.origin, 5, { body: 'abc' })
+    const url = answer.headers.get('location')!
+    const last = await patch(url, 3, 'de')
+    const status = `${domain.origin}/v1/uploads/${idOf(url)}/status`
+    for (const { headers } of [answer, last]) {
+      expect(headers.get('cache-control')).toBe('no-store')
+      expectStatus(await call('GET', status, { key: headers.get('x-read-token')! }), 200)
+    }
+    expectProblem(await call('GET', status), 401, 'credential-required')
+    expect((await create(domain.origin, 5, { key: adminToken })).headers.has('x-read-token')).toBe(false)
+  })
+
+  test('a token brings as many uploads as it may, and what it fixes holds', async () => {
+    const domain = await makeDomain()
+    const key = await makeToken(domain, { uses: 1, maxFileBytes: 5, metadata: { dock: '7' } })
+    expectProblem(await create(domain.origin, 6, { key }), 413, 'file-too-large')
+    const url = await created(domain, 5, { key })
+    expectProblem(await create(domain.origin, 5, { key }), 403, 'token-used-up')
+    expectStatus(await patch(url, 0, 'abcde', { key }), 204)
+    expect((await waitForStatus(domain, idOf(url))).metadata).toEqual({ dock: '7' })
+    expect(await usesTaken(domain)).toEqual([1])
+  })
+})
+
+describe('a file that is not taken', () => {
+  test('ends its upload as soon as its bytes show it, and leaves nothing', async () => {
+    const domain = await makeDomain({ allowedTypes: ['image/*'] })
+    const declared = { 'upload-metadata': uploadMetadata({ filename: 'a.png', filetype: 'image/png' }) }
+    const exe = Buffer.concat([samples.exe, noise(100_000)])
+    const url = await created(domain, 10 * mebibyte, { headers: declared })
+    expectProblem(await patch(url, 0, exe), 415, 'type-contradicted')
+    expect(await holdings(domain)).toEqual(nothingHeld)
+    expectStatus(await head(url), 410)
+
+    const small = await created(domain, samples.pdf.length)
+    expectStatus(await patch(small, 0, samples.pdf.subarray(0, 10)), 204)
+    expectProblem(await patch(small, 10, samples.pdf.subarray(10)), 415, 'type-not-allowed')
+    expectProblem(await create(domain.origin, 3, { body: 'abc' }), 415, 'type-not-allowed')
+    expect(await holdings(domain)).toEqual(nothingHeld)
+
+    const image = await created(domain, samples.webp.length, { headers: declared })
+    expectProblem(await patch(image, 0, samples.webp), 415, 'type-contradicted')
+    const undeclared = await created(domain, samples.webp.length)
+    expectStatus(await patch(undeclared, 0, samples.webp), 204)
+    expect((await waitForStatus(domain, idOf(undeclared))).type).toBe('image/webp')
+  })
+})
