@@ -14,8 +14,8 @@ import { call } from '../support/e2e/http.ts'
 import { R2State } from '../support/e2e/r2-state.ts'
 
 const isFull = process.env.STEVEDORE_TEST_FULL === '1'
-const uploads = isFull ? 500 : 16
-const kills = isFull ? 30 : 2
+const uploads = isFull ? 500 : 10
+const kills = isFull ? 30 : 1
 const clients = isFull ? 8 : 4
 const largest = (isFull ? 64 : 14) * 1024 * 1024
 const seed = Number(process.env.STEVEDORE_TEST_SEED || Date.now() % 100_000)
