@@ -1,8 +1,10 @@
 import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
-import type { Clock, JobQueue, Log, RateLimiter, TxtLookup } from './core/ports.ts'
+import type { OutboundRules } from './core/outbound-url.ts'
+import type { Clock, JobQueue, Log, PostSigned, RateLimiter, TxtLookup } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
+import { attemptTimeoutSeconds, retrySchedule } from './core/webhook.ts'
 import type { ApiKey } from './db/api-keys.ts'
 import { type Database, openDatabase } from './db/database.ts'
 import { dnsOverHttps } from './dns/dns-over-https.ts'
@@ -11,6 +13,7 @@ import { BufferPool } from './ingest/buffer-pool.ts'
 import { DurableRateLimiter } from './limits/durable.ts'
 import { UpstashRateLimiter } from './limits/upstash.ts'
 import { log } from './log.ts'
+import { signedPost } from './outbound/signed-post.ts'
 import type { Steps } from './processing/step.ts'
 import { steps } from './processing/steps.ts'
 import { CloudflareJobQueue } from './queue/cloudflare.ts'
@@ -33,6 +36,7 @@ const placeCacheMs = 24 * 3600_000
 const pool = new BufferPool()
 const domainCache = new TimedCache<Domain>(cacheMs)
 const keyCache = new TimedCache<ApiKey>(cacheMs)
+const quietDomains = new TimedCache<string>(cacheMs)
 
 /** Checks what QStash delivers: which URLs it may be delivered to, and the signature for each. */
 export interface CallbackGuard {
@@ -63,6 +67,13 @@ export interface Deps {
   rateLimiter: RateLimiter
   keyCache: TimedCache<ApiKey>
   signingSecrets: SigningSecrets
+  /** Domains that were found to tell nobody what happens in them. */
+  quietDomains: TimedCache<string>
+  postSigned: PostSigned
+  /** Which URLs of others may be called. */
+  outboundRules: OutboundRules
+  /** Seconds from each failed attempt of a delivery to the next. */
+  retrySchedule: readonly number[]
   /** The deployment's own host. */
   baseDomain: string
   /** For how long a deleted domain can be taken back. */
@@ -116,6 +127,10 @@ function buildAdapters(env: Env): Adapters {
     directory: new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now }),
     rateLimiter: buildRateLimiter(env, now),
     keyCache,
+    quietDomains,
+    postSigned: signedPost({ timeoutMs: attemptTimeoutSeconds * 1000 }),
+    outboundRules: { allowsLocal: env.MODE === 'development', baseDomain },
+    retrySchedule: env.WEBHOOK_RETRY_SECONDS ?? retrySchedule,
     signingSecrets: { current: env.SIGNING_SECRET, previous: env.SIGNING_SECRET_PREVIOUS },
     baseDomain,
     domainGraceMs: env.DOMAIN_GRACE_DAYS * 24 * 3600_000,

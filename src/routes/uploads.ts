@@ -156,14 +156,8 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(remove, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'delete', domain)
-    const { databaseFor, storageFor, now, log, defer } = c.var.deps
-    const parts = {
-      db: databaseFor(domain),
-      storage: storageFor(domain),
-      now,
-      log,
-      defer,
-    }
+    const { databaseFor, storageFor } = c.var.deps
+    const parts = { ...c.var.deps, db: databaseFor(domain), storage: storageFor(domain) }
     await deleteUpload(parts, {
       domainId: domain.id,
       id: c.req.valid('param').id,
@@ -173,8 +167,7 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(reprocess, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'reprocess', domain)
-    const { databaseFor, queue, log, now } = c.var.deps
-    const parts = { db: databaseFor(domain), queue, log, now }
+    const parts = { ...c.var.deps, db: c.var.deps.databaseFor(domain) }
     const file = await reprocessUpload(parts, {
       domainId: domain.id,
       id: c.req.valid('param').id,

@@ -6,7 +6,6 @@ import {
   retryDelaySeconds,
 } from '../core/backoff.ts'
 import type { Job } from '../core/job.ts'
-import type { JobQueue } from '../core/ports.ts'
 import type { StepRefusal } from '../core/step-run.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import { takePostponedJob } from '../db/uploaded-files/due.ts'
@@ -16,9 +15,9 @@ import type { Hold } from '../db/uploaded-files/move.ts'
 import { keepLease } from './keep-lease.ts'
 import { publishJobs } from './publish-jobs.ts'
 import { type RunStepsParts, runSteps } from './run-steps.ts'
+import { type TellParts, tellWebhooks } from './webhooks/tell-webhooks.ts'
 
-export interface ProcessParts extends RunStepsParts {
-  queue: JobQueue
+export interface ProcessParts extends RunStepsParts, TellParts {
   /** The most files of one domain at once; null where the queue sees to that. */
   maxRunning: number | null
   /** 0 … 1, for spreading retries. */
@@ -40,7 +39,9 @@ export async function processUpload(job: Job, parts: ProcessParts): Promise<JobO
   const terms = { now: now(), leaseMs: leaseSeconds * 1000, maxRunning }
   const file = await leaseFile(db, job, terms)
   if (file) {
+    await tellWebhooks(parts, file.domainId)
     const outcome = await work(file, parts)
+    await tellWebhooks(parts, file.domainId)
     if (maxRunning !== null) await giveRoom(file.domainId, parts)
     return outcome
   }

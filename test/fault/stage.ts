@@ -210,6 +210,7 @@ export class Stage implements Entrances {
       log: () => {},
       pool: new BufferPool(poolBytes),
       keyCache: new TimedCache(30_000),
+      quietDomains: new TimedCache(30_000),
       directory: new DomainDirectory({ control, baseDomain, databaseFor, cache: new TimedCache(30_000), now }),
     }))
   }
