@@ -14,7 +14,9 @@ import { host } from './middleware/host.ts'
 import { requestBody } from './middleware/request-body.ts'
 import { invalidRequest, problemDocument, toRefusal } from './problem.ts'
 import { adminRoutes } from './routes/admin.ts'
+import { callbackSecretRoutes } from './routes/callback-secret.ts'
 import { contentRoutes } from './routes/content.ts'
+import { deliveryRoutes } from './routes/deliveries.ts'
 import { domainHostnameRoutes } from './routes/domain-hostnames.ts'
 import { domainKeyRoutes } from './routes/domain-keys.ts'
 import { domainRoutes } from './routes/domains.ts'
@@ -24,6 +26,7 @@ import { openApiInfo } from './routes/openapi-info.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { uploadRoutes } from './routes/uploads.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 
 /** What is done in a domain, by its clients and by the pages of their browsers. */
 const inDomain = ['/v1/uploads/*', '/v1/upload-tokens/*', '/v1/tus/*', '/v1/resumable/*']
@@ -54,6 +57,9 @@ export function createApp(
   app.route('/', domainRoutes)
   app.route('/', domainKeyRoutes)
   app.route('/', domainHostnameRoutes)
+  app.route('/', webhookRoutes)
+  app.route('/', deliveryRoutes)
+  app.route('/', callbackSecretRoutes)
   app.route('/', adminRoutes)
   app.route('/', internalJobRoutes)
   app.route('/', healthRoutes)

@@ -31,6 +31,8 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   'domain-not-found': { status: 404, title: 'There is no such domain' },
   'upload-not-found': { status: 404, title: 'There is no such upload' },
   'key-not-found': { status: 404, title: 'There is no such key' },
+  'webhook-not-found': { status: 404, title: 'There is no such webhook endpoint' },
+  'delivery-not-found': { status: 404, title: 'There is no such delivery' },
   'hostname-not-found': { status: 404, title: 'There is no such hostname' },
   'dead-letter-not-found': {
     status: 404,
@@ -52,6 +54,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     title: 'The domain has as many of these as it may have',
   },
   'hostname-taken': { status: 409, title: 'The hostname is taken' },
+  'webhook-disabled': { status: 409, title: 'The webhook endpoint is disabled' },
   'not-ready': { status: 409, title: 'The upload is not ready' },
   'status-conflict': { status: 409, title: 'The upload is in another status' },
   'idempotency-in-progress': {
@@ -98,6 +101,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     status: 416,
     title: 'The range lies outside of the file',
   },
+  'url-not-allowed': { status: 422, title: 'The URL may not be called' },
   'metadata-invalid': { status: 422, title: 'The metadata is not valid' },
   'policy-too-wide': {
     status: 422,

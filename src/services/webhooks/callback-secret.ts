@@ -1,0 +1,17 @@
+import type { Clock } from '../../core/ports.ts'
+import type { Database } from '../../db/database.ts'
+import { type CallbackSecret, findCallbackSecret, rotateCallbackSecret } from '../../db/webhooks/callback-secrets.ts'
+import { makeSecret, previousUntil } from './secrets.ts'
+
+/** What is known of the secret that a domain's callbacks are signed with; undefined before its first. */
+export function showCallbackSecret(db: Database, domainId: string): Promise<CallbackSecret | undefined> {
+  return findCallbackSecret(db, domainId)
+}
+
+/** Gives a domain a new secret for its callbacks; the one before it signs as well for a day. */
+export function renewCallbackSecret(
+  { db, now }: { db: Database; now: Clock },
+  domainId: string,
+): Promise<CallbackSecret> {
+  return rotateCallbackSecret(db, domainId, makeSecret(), { now: now(), previousUntil: previousUntil(now()) })
+}
