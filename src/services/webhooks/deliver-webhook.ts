@@ -5,14 +5,14 @@ import { judgeOutboundUrl, type OutboundRules } from '../../core/outbound-url.ts
 import type { Clock, JobQueue, Log, PostOutcome, PostSigned } from '../../core/ports.ts'
 import { deliveryLeaseSeconds, nextAttemptSeconds } from '../../core/webhook.ts'
 import type { Database } from '../../db/database.ts'
-import { ensureCallbackSecret } from '../../db/webhooks/callback-secrets.ts'
 import { findContext } from '../../db/webhooks/deliveries.ts'
 import type { Delivery } from '../../db/webhooks/delivery-rows.ts'
 import type { Endpoint } from '../../db/webhooks/endpoints.ts'
 import { type AttemptEnd, disableEndpoint, settleAttempt } from '../../db/webhooks/finish.ts'
 import { leaseDelivery, postponeDelivery } from '../../db/webhooks/lease.ts'
 import { publishJobs } from '../publish-jobs.ts'
-import { makeSecret, secretsInForce } from './secrets.ts'
+import { domainSecrets } from './callback-secret.ts'
+import { secretsInForce } from './secrets.ts'
 import { webhookMessage } from './webhook-message.ts'
 
 export interface DeliverParts {
@@ -106,8 +106,8 @@ async function attempt(
   // Judged again: what was good when it was written down may not be any more.
   const verdict = judgeOutboundUrl(url, outboundRules)
   if (!verdict.ok) return refused(verdict.reason)
-  const signer = endpoint ?? (await ensureCallbackSecret(db, delivery.domainId, makeSecret(), now()))
-  return postSigned({ url: verdict.url, id: delivery.id, body, secrets: secretsInForce(signer, now()) })
+  const secrets = endpoint ? secretsInForce(endpoint, now()) : await domainSecrets(db, delivery.domainId, now())
+  return postSigned({ url: verdict.url, id: delivery.id, body, secrets })
 }
 
 function isDelivered(outcome: AttemptOutcome): boolean {
