@@ -101,6 +101,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     status: 416,
     title: 'The range lies outside of the file',
   },
+  'callback-not-allowed': { status: 422, title: 'The callback is not allowed here' },
   'url-not-allowed': { status: 422, title: 'The URL may not be called' },
   'metadata-invalid': { status: 422, title: 'The metadata is not valid' },
   'policy-too-wide': {

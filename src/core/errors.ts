@@ -33,6 +33,7 @@ export const errorCodes = [
   'webhook-disabled',
   'delivery-not-found',
   'url-not-allowed',
+  'callback-not-allowed',
   'upload-not-found',
   'upload-deleted',
   'not-ready',

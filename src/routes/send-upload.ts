@@ -28,6 +28,11 @@ const parameters = [
     'Idempotency-Key',
     'Makes a repeat within 24 hours return the first answer and store nothing: 1 to 255 visible characters.',
   ),
+  parameter(
+    'header',
+    'X-Callback-URL',
+    'Told once how each file of the request ends, where the policy’s `callbackHosts` has its host.',
+  ),
   parameter('header', 'Content-Digest', `RFC 9530, ${digestAlgorithms.join(' or ')}, of the request body.`),
   parameter('header', 'Repr-Digest', 'RFC 9530; for an upload the same as Content-Digest.'),
 ]
@@ -41,7 +46,7 @@ const sendForm = createRoute({
   path: '/v1/uploads',
   summary: 'Upload one or many files as a form',
   description:
-    'Files are the parts with a filename, under any field name. Optional fields: `domain` (before the first file, on the apex host) and `metadata` (a JSON object of strings, at most 2 KB, for every file of the request). One request is one commit: a body that breaks off stores nothing.',
+    'Files are the parts with a filename, under any field name. Optional fields: `domain` (before the first file, on the apex host), `metadata` (a JSON object of strings, at most 2 KB, for every file of the request) and `callback_url` (told once how each file ends, where the policy has its host). One request is one commit: a body that breaks off stores nothing.',
   parameters,
   request: {
     body: {
@@ -57,6 +62,7 @@ const sendForm = createRoute({
                 type: 'string',
                 contentMediaType: 'application/json',
               },
+              callback_url: { type: 'string', format: 'uri' },
               file: {
                 type: 'array',
                 items: {
@@ -131,6 +137,7 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
       findDomain: async (name) => requireFound(await c.get('deps').directory.byClientText(name), name),
       judge: (target) => enforceDomainRules(c, target),
       partsFor: (target) => intakeParts(c, target),
+      callbackUrl: callbackOf(c),
       repeatable: repeatable(c),
     })
     const outcomes = await Promise.all(
@@ -153,6 +160,7 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
         declaredType: essenceOf(c.req.header('content-type')),
         digests: requestDigests(c),
         metadata: metadataOf(c),
+        callbackUrl: callbackOf(c),
         repeatable: repeatable(c),
       },
       intakeParts(c, domain),
@@ -162,7 +170,7 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
   })
 
 function intakeParts(c: AppContext, domain: Domain): IntakeParts {
-  const { databaseFor, storageFor, pool, queue, now, log, defer } = c.get('deps')
+  const { databaseFor, storageFor, pool, queue, now, log, outboundRules, defer } = c.get('deps')
   return {
     db: databaseFor(domain),
     storage: storageFor(domain),
@@ -170,6 +178,7 @@ function intakeParts(c: AppContext, domain: Domain): IntakeParts {
     queue,
     now,
     log,
+    outboundRules,
     defer,
   }
 }
@@ -195,6 +204,10 @@ function filenameOf(c: AppContext): string {
 function metadataOf(c: AppContext) {
   const header = c.req.header('x-upload-metadata')
   return header === undefined ? {} : parseMetadata(header, 'header X-Upload-Metadata')
+}
+
+function callbackOf(c: AppContext): string | null {
+  return c.req.header('x-callback-url') ?? null
 }
 
 function repeatable(c: AppContext) {

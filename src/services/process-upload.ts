@@ -15,7 +15,7 @@ import type { Hold } from '../db/uploaded-files/move.ts'
 import { keepLease } from './keep-lease.ts'
 import { publishJobs } from './publish-jobs.ts'
 import { type RunStepsParts, runSteps } from './run-steps.ts'
-import { type TellParts, tellWebhooks } from './webhooks/tell-webhooks.ts'
+import { endQuiet, type TellParts, tellWebhooks } from './webhooks/tell-webhooks.ts'
 
 export interface ProcessParts extends RunStepsParts, TellParts {
   /** The most files of one domain at once; null where the queue sees to that. */
@@ -39,6 +39,8 @@ export async function processUpload(job: Job, parts: ProcessParts): Promise<JobO
   const terms = { now: now(), leaseMs: leaseSeconds * 1000, maxRunning }
   const file = await leaseFile(db, job, terms)
   if (file) {
+    // Of this one somebody is to be told, whatever was found of its domain before.
+    if (file.callbackUrl !== null) endQuiet(parts, file.domainId)
     await tellWebhooks(parts, file.domainId)
     const outcome = await work(file, parts)
     await tellWebhooks(parts, file.domainId)

@@ -165,6 +165,8 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
     const url = `${apex}/v1/domains/${(await makeDomain()).slug}/deliveries/${uuidv7()}/redeliver`
     return call('POST', url, asAdmin)
   },
+  'callback-not-allowed': async () =>
+    putFile((await makeDomain()).origin, 'a', 'abc', { headers: { 'x-callback-url': 'https://hooks.example.com/' } }),
   'url-not-allowed': async () => {
     const url = `${apex}/v1/domains/${(await makeDomain()).slug}/webhooks`
     return call('POST', url, { ...asAdmin, headers: json, body: '{"url":"https://169.254.169.254/"}' })

@@ -1,7 +1,8 @@
 import { and, asc, eq, isNull, sql } from 'drizzle-orm'
 import type { WebhookEventType } from '../../core/webhook.ts'
 import type { Database } from '../database.ts'
-import { fileEvents, webhookEndpoints, webhookProgress } from '../schema.ts'
+import { webhookEndpoints } from '../schema.ts'
+import { newestSeq, startTelling } from './progress.ts'
 
 /** An endpoint as its row says. Times are milliseconds since 1970. */
 export type Endpoint = Omit<typeof webhookEndpoints.$inferSelect, 'sinceSeq'>
@@ -20,17 +21,6 @@ const { sinceSeq: _, ...endpointColumns } = {
   disabledAt: webhookEndpoints.disabledAt,
   disabledReason: webhookEndpoints.disabledReason,
   createdAt: webhookEndpoints.createdAt,
-}
-
-/** The newest event of a database: what comes after it has not happened yet. */
-const newestSeq = sql`(SELECT coalesce(max(${fileEvents.seq}), 0) FROM ${fileEvents})`
-
-/**
- * Has a domain's events told from here on, if they were not before. What goes before the row of an endpoint or of an
- * upload with a callback, in the same batch.
- */
-export function startTelling(db: Database, domainId: string) {
-  return db.insert(webhookProgress).select(sql`SELECT ${domainId}, ${newestSeq} WHERE true`).onConflictDoNothing()
 }
 
 /** Keeps a new endpoint of a domain that has fewer than `most`. False: it has as many as it may have. */

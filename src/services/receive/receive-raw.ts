@@ -7,6 +7,7 @@ import type { UploadedFile } from '../../core/uploaded-file.ts'
 import { fileTooLarge } from '../../ingest/examination.ts'
 import { RawSource } from '../../ingest/raw-source.ts'
 import type { RequestBody } from '../../ingest/request-body.ts'
+import { requireCallback } from './callback.ts'
 import { openReception, type Repeatable } from './open-reception.ts'
 import type { IntakeParts } from './reception.ts'
 
@@ -19,6 +20,8 @@ export interface RawUpload {
   declaredType: string | null
   digests: ExpectedDigests
   metadata: Metadata
+  /** Who is to be told how the file ends; null for nobody. */
+  callbackUrl: string | null
   repeatable: Repeatable
 }
 
@@ -31,6 +34,7 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
   const metadata = withFixedMetadata(request.metadata, fixedMetadata(token))
   const { maxFileBytes, maxRequestBytes } = domain.policy
   requireMetadata(domain.policy.metadata, metadata)
+  const callbackUrl = requireCallback(request.callbackUrl, domain, parts.outboundRules)
   const { declaredBytes } = body
   if (declaredBytes !== null && declaredBytes > maxFileBytes) throw fileTooLarge(filename, maxFileBytes, declaredBytes)
   body.limitTo(maxRequestBytes)
@@ -44,7 +48,7 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
       atMostBytes: declaredBytes,
       declaredBytes,
     })
-    const [outcome] = await reception.commit(metadata)
+    const [outcome] = await reception.commit({ metadata, callbackUrl })
     if (outcome && 'upload' in outcome) return outcome.upload
     throw outcome?.refusal
   } catch (error) {

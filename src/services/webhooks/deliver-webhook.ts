@@ -1,4 +1,5 @@
 import { maxQueueDelaySeconds, publishIntervalSeconds } from '../../core/backoff.ts'
+import { judgeCallbackUrl } from '../../core/callback-url.ts'
 import type { Domain } from '../../core/domain.ts'
 import type { Job } from '../../core/job.ts'
 import { judgeOutboundUrl, type OutboundRules } from '../../core/outbound-url.ts'
@@ -61,7 +62,11 @@ async function send(delivery: Delivery, domain: Domain, parts: DeliverParts): Pr
   const { db, now, log } = parts
   const context = await findContext(db, delivery)
   const { endpoint } = context
-  const outcome = await attempt(delivery, endpoint, webhookMessage(delivery, context, domain), parts)
+  const { callbackHosts } = domain.policy
+  const outcome = await attempt(delivery, endpoint, webhookMessage(delivery, context, domain), {
+    ...parts,
+    callbackHosts,
+  })
   const end = endOf(delivery, outcome, parts)
   const result = {
     at: now(),
@@ -96,15 +101,16 @@ async function attempt(
   delivery: Delivery,
   endpoint: Endpoint | undefined,
   body: string | null,
-  parts: DeliverParts,
+  parts: DeliverParts & { callbackHosts: readonly string[] },
 ): Promise<AttemptOutcome> {
-  const { db, now, outboundRules, postSigned } = parts
+  const { db, now, outboundRules, postSigned, callbackHosts } = parts
   const refused = (reason: string): AttemptOutcome => ({ kind: 'refused', reason, durationMs: 0 })
-  const url = delivery.callbackUrl ?? endpoint?.url
-  if (url === undefined) return refused('The endpoint is gone.')
   if (body === null) return refused('The upload and its history are forgotten.')
   // Judged again: what was good when it was written down may not be any more.
-  const verdict = judgeOutboundUrl(url, outboundRules)
+  const verdict =
+    delivery.callbackUrl === null
+      ? judgeOutboundUrl(endpoint?.url ?? '', outboundRules)
+      : judgeCallbackUrl(delivery.callbackUrl, callbackHosts, outboundRules)
   if (!verdict.ok) return refused(verdict.reason)
   const secrets = endpoint ? secretsInForce(endpoint, now()) : await domainSecrets(db, delivery.domainId, now())
   return postSigned({ url: verdict.url, id: delivery.id, body, secrets })
