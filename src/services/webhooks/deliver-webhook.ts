@@ -75,6 +75,8 @@ async function send(delivery: Delivery, domain: Domain, parts: DeliverParts): Pr
     error: outcome.kind === 'answered' ? null : outcome.reason,
     durationMs: outcome.durationMs,
   }
+  // First, since a worker that died between the two would leave an endpoint enabled that wants nothing.
+  if (endpoint && result.responseStatus === gone) await disable(endpoint, 'gone', parts)
   const settled = await settleAttempt(db, delivery, result, end)
   await publishJobs(parts, settled.others)
   if ('status' in end) {
@@ -85,10 +87,7 @@ async function send(delivery: Delivery, domain: Domain, parts: DeliverParts): Pr
     // A longer wait than a queue is trusted with stays in the row, and the reconciler publishes it when it is due.
     if (delaySeconds <= maxQueueDelaySeconds) await publishJobs(parts, [settled.retry], { delaySeconds })
   }
-  if (endpoint && !isDelivered(outcome)) {
-    if (result.responseStatus === gone) await disable(endpoint, 'gone', parts)
-    else if (settled.hasFailedTooLong) await disable(endpoint, 'failing', parts)
-  }
+  if (endpoint && settled.hasFailedTooLong && !isDelivered(outcome)) await disable(endpoint, 'failing', parts)
   if ('status' in end)
     return end.status === 'delivered' ? 'delivered' : outcome.kind === 'refused' ? 'refused' : 'failed'
   return 'retry'
