@@ -13,6 +13,14 @@ CREATE TABLE `api_keys` (
 CREATE UNIQUE INDEX `api_keys_hash_unique` ON `api_keys` (`hash`);--> statement-breakpoint
 CREATE INDEX `api_keys_by_domain` ON `api_keys` (`domain_id`);--> statement-breakpoint
 CREATE INDEX `api_keys_revoked` ON `api_keys` (`revoked_at`) WHERE revoked_at IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `callback_secrets` (
+	`domain_id` text PRIMARY KEY NOT NULL,
+	`secret` text NOT NULL,
+	`previous_secret` text,
+	`previous_secret_until` integer,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `dead_letters` (
 	`id` text PRIMARY KEY NOT NULL,
 	`kind` text NOT NULL,
@@ -168,6 +176,7 @@ CREATE TABLE `uploaded_files` (
 	`failure_detail` text,
 	`metadata` text NOT NULL,
 	`protocol` text NOT NULL,
+	`callback_url` text,
 	`last_event` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,
@@ -185,4 +194,62 @@ CREATE INDEX `uploaded_files_uploading` ON `uploaded_files` (`created_at`) WHERE
 CREATE INDEX `uploaded_files_running` ON `uploaded_files` (`domain_id`,`lease_expires_at`) WHERE status = 'processing';--> statement-breakpoint
 CREATE INDEX `uploaded_files_postponed` ON `uploaded_files` (`domain_id`,`postponed_at`) WHERE postponed_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `uploaded_files_to_remove` ON `uploaded_files` (`removal_due_at`) WHERE removal_due_at IS NOT NULL;--> statement-breakpoint
-CREATE INDEX `uploaded_files_tombstones` ON `uploaded_files` (`updated_at`) WHERE status = 'deleted' AND removal_due_at IS NULL;
+CREATE INDEX `uploaded_files_tombstones` ON `uploaded_files` (`updated_at`) WHERE status = 'deleted' AND removal_due_at IS NULL;--> statement-breakpoint
+CREATE TABLE `webhook_deliveries` (
+	`id` text PRIMARY KEY NOT NULL,
+	`domain_id` text NOT NULL,
+	`endpoint_id` text,
+	`callback_url` text,
+	`event_type` text NOT NULL,
+	`file_id` text,
+	`number` integer,
+	`file_generation` integer,
+	`seq` integer NOT NULL,
+	`data` text,
+	`occurred_at` integer NOT NULL,
+	`status` text NOT NULL,
+	`round` integer NOT NULL,
+	`attempts` integer NOT NULL,
+	`publish_count` integer NOT NULL,
+	`next_publish_at` integer,
+	`next_attempt_at` integer,
+	`lease_expires_at` integer,
+	`postponed_at` integer,
+	`last_attempt_at` integer,
+	`response_status` integer,
+	`response_body` text,
+	`error` text,
+	`duration_ms` integer,
+	`created_at` integer NOT NULL,
+	`finished_at` integer
+);
+--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_by_domain` ON `webhook_deliveries` (`domain_id`,`id`);--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_by_endpoint` ON `webhook_deliveries` (`endpoint_id`,`id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `webhook_deliveries_by_file` ON `webhook_deliveries` (`file_id`,`number`,`endpoint_id`);--> statement-breakpoint
+CREATE UNIQUE INDEX `webhook_deliveries_callback` ON `webhook_deliveries` (`file_id`,`number`) WHERE callback_url IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_to_publish` ON `webhook_deliveries` (`next_publish_at`) WHERE next_publish_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_running` ON `webhook_deliveries` (`domain_id`,`lease_expires_at`) WHERE lease_expires_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_postponed` ON `webhook_deliveries` (`domain_id`,`postponed_at`) WHERE postponed_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `webhook_deliveries_finished` ON `webhook_deliveries` (`domain_id`,`finished_at`) WHERE finished_at IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `webhook_endpoints` (
+	`id` text PRIMARY KEY NOT NULL,
+	`domain_id` text NOT NULL,
+	`url` text NOT NULL,
+	`events` text NOT NULL,
+	`description` text NOT NULL,
+	`secret` text NOT NULL,
+	`previous_secret` text,
+	`previous_secret_until` integer,
+	`since_seq` integer NOT NULL,
+	`failing_since` integer,
+	`disabled_at` integer,
+	`disabled_reason` text,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
+CREATE INDEX `webhook_endpoints_by_domain` ON `webhook_endpoints` (`domain_id`);--> statement-breakpoint
+CREATE TABLE `webhook_progress` (
+	`domain_id` text PRIMARY KEY NOT NULL,
+	`seq` integer NOT NULL
+);

@@ -15,7 +15,9 @@ import { requestBody } from './middleware/request-body.ts'
 import { methodOverride, requireTusVersion, tusProtocol } from './middleware/tus-protocol.ts'
 import { invalidRequest, problemDocument, toRefusal } from './problem.ts'
 import { adminRoutes } from './routes/admin.ts'
+import { callbackSecretRoutes } from './routes/callback-secret.ts'
 import { contentRoutes } from './routes/content.ts'
+import { deliveryRoutes } from './routes/deliveries.ts'
 import { domainHostnameRoutes } from './routes/domain-hostnames.ts'
 import { domainKeyRoutes } from './routes/domain-keys.ts'
 import { domainRoutes } from './routes/domains.ts'
@@ -29,6 +31,7 @@ import { stepAnswerRoutes } from './routes/step-answers.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { tusRoutes } from './routes/tus/tus.ts'
 import { uploadRoutes } from './routes/uploads.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 
 /** What is done in a domain, by its clients and by the pages of their browsers. */
 const inDomain = ['/v1/uploads/*', '/v1/events/*', '/v1/upload-tokens/*', '/v1/tus/*', '/v1/resumable/*']
@@ -66,6 +69,9 @@ export function createApp(
   app.route('/', domainRoutes)
   app.route('/', domainKeyRoutes)
   app.route('/', domainHostnameRoutes)
+  app.route('/', webhookRoutes)
+  app.route('/', deliveryRoutes)
+  app.route('/', callbackSecretRoutes)
   app.route('/', adminRoutes)
   app.route('/', internalJobRoutes)
   app.route('/', healthRoutes)

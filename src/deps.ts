@@ -2,8 +2,10 @@ import { ClamdScanner } from './clamav/clamd-scanner.ts'
 import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
-import type { Clock, JobQueue, Log, RateLimiter, TxtLookup, Watchers } from './core/ports.ts'
+import type { OutboundRules } from './core/outbound-url.ts'
+import type { Clock, JobQueue, Log, PostSigned, RateLimiter, TxtLookup, Watchers } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
+import { attemptTimeoutSeconds, keptAnswerBytes, retrySchedule } from './core/webhook.ts'
 import type { ApiKey } from './db/api-keys.ts'
 import { type Database, openDatabase } from './db/database.ts'
 import { dnsOverHttps } from './dns/dns-over-https.ts'
@@ -28,6 +30,7 @@ import { inviteProcessor } from './services/invite-processor.ts'
 import { findPlace, type Place, placeFor } from './services/place.ts'
 import { noteDeadJob, runJob } from './services/run-job.ts'
 import type { SigningSecrets } from './services/tokens/signed-token.ts'
+import { domainSecrets } from './services/webhooks/callback-secret.ts'
 import { ObjectStorage } from './storage/object-storage.ts'
 
 /** How long an isolate may go on with what it knows of a domain or a key. */
@@ -40,6 +43,7 @@ const placeCacheMs = 24 * 3600_000
 const pool = new BufferPool()
 const domainCache = new TimedCache<Domain>(cacheMs)
 const keyCache = new TimedCache<ApiKey>(cacheMs)
+const quietDomains = new TimedCache<string>(cacheMs)
 
 /** Checks what QStash delivers: which URLs it may be delivered to, and the signature for each. */
 export interface CallbackGuard {
@@ -75,6 +79,13 @@ export interface Deps {
   sessions: Sessions
   /** For how long each of them may be gone on with. */
   sessionMs: number
+  /** Domains that were found to tell nobody what happens in them. */
+  quietDomains: TimedCache<string>
+  postSigned: PostSigned
+  /** Which URLs of others may be called. */
+  outboundRules: OutboundRules
+  /** Seconds from each failed attempt of a delivery to the next. */
+  retrySchedule: readonly number[]
   /** The deployment's own host. */
   baseDomain: string
   /** For how long a deleted domain can be taken back. */
@@ -144,6 +155,10 @@ function buildAdapters(env: Env): Adapters {
     signingSecrets: signingSecretsOf(env),
     sessions: new Sessions(env.UPLOAD_SESSIONS, { keepsPlaces: env.MODE === 'production' }),
     sessionMs: env.RESUMABLE_HOURS * 3600_000,
+    quietDomains,
+    postSigned: signedPost({ timeoutMs: attemptTimeoutSeconds * 1000, mostAnswerBytes: keptAnswerBytes }),
+    outboundRules: outboundRulesOf(env),
+    retrySchedule: env.WEBHOOK_RETRY_SECONDS ?? retrySchedule,
     baseDomain,
     domainGraceMs: env.DOMAIN_GRACE_DAYS * 24 * 3600_000,
     lookUpTxt: dnsOverHttps(env.DNS_OVER_HTTPS_URL),
@@ -151,7 +166,7 @@ function buildAdapters(env: Env): Adapters {
     steps: buildSteps({
       pictures: env.IMAGES ? new CloudflareImages(env.IMAGES) : null,
       scanner: env.CLAMD_HOST ? new ClamdScanner(env.CLAMD_HOST, env.CLAMD_TIMEOUT_SECONDS * 1000) : null,
-      http: buildHttpParts(env, directory, now),
+      http: buildHttpParts(env, { directory, databaseFor, now }),
     }),
     now,
     random: Math.random,
@@ -165,18 +180,25 @@ function signingSecretsOf({ SIGNING_SECRET, SIGNING_SECRET_PREVIOUS }: Env): Sig
   return { current: SIGNING_SECRET, previous: SIGNING_SECRET_PREVIOUS }
 }
 
+function outboundRulesOf(env: Env): OutboundRules {
+  return { allowsLocal: env.MODE === 'development', baseDomain: env.BASE_DOMAIN }
+}
+
 /** Processors outside are told where to read and where to answer, so this deployment has to know where it is. */
-function buildHttpParts(env: Env, directory: DomainDirectory, now: Clock): HttpStepParts {
+function buildHttpParts(
+  env: Env,
+  { directory, databaseFor, now }: { directory: DomainDirectory; databaseFor: Deps['databaseFor']; now: Clock },
+): HttpStepParts {
   const parts = {
     findDomain: (id: string) => directory.byId(id),
-    secretsOf: async () => [],
+    secretsOf: (domain: Domain) => domainSecrets(databaseFor(domain), domain.id, now()),
     signingSecrets: signingSecretsOf(env),
     origin: env.CALLBACK_URL ?? '',
     now,
   }
   return {
     post: signedPost({ timeoutMs: 30_000, mostAnswerBytes: 64 * 1024 }),
-    rules: { allowsLocal: env.MODE === 'development', baseDomain: env.BASE_DOMAIN },
+    rules: outboundRulesOf(env),
     invite: (file, step, until) => inviteProcessor(parts, file, step, until),
     unavailable:
       env.CALLBACK_URL && env.SIGNING_SECRET

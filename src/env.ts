@@ -61,6 +61,12 @@ const envSchema = z
     MODE: z.enum(['production', 'development']).default('production'),
     /** Development only: how far ahead of the time the reconciler and the leases are, in seconds. */
     CLOCK_OFFSET_SECONDS: z.coerce.number().int().min(0).default(0),
+    /** Development only: the seconds from each failed attempt of a webhook to the next, such as `1,2,5`. */
+    WEBHOOK_RETRY_SECONDS: z
+      .string()
+      .regex(/^\d{1,6}(,\d{1,6})*$/, 'is no list of seconds such as 1,2,5')
+      .transform((text) => text.split(',').map(Number))
+      .optional(),
     /** The apex host: administration, and `<slug>.<BASE_DOMAIN>` for each domain. */
     BASE_DOMAIN: z.string().transform((text, context) => {
       const host = parseHost(text)
@@ -107,6 +113,7 @@ const envSchema = z
         refuse(name, 'is the one for development')
     }
     if (env.MODE === 'production' && env.CLOCK_OFFSET_SECONDS > 0) refuse('CLOCK_OFFSET_SECONDS', 'is for development')
+    if (env.MODE === 'production' && env.WEBHOOK_RETRY_SECONDS) refuse('WEBHOOK_RETRY_SECONDS', 'is for development')
     for (const name of ['EU', 'FEDRAMP'] as const) {
       if (!env[`DB_${name}`] !== !env[`BUCKET_${name}`]) refuse(`DB_${name}`, `and BUCKET_${name} are needed together`)
     }

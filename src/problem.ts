@@ -45,6 +45,8 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   'upload-not-found': { status: 404, title: 'There is no such upload' },
   'variant-not-found': { status: 404, title: 'There is no such variant' },
   'key-not-found': { status: 404, title: 'There is no such key' },
+  'webhook-not-found': { status: 404, title: 'There is no such webhook endpoint' },
+  'delivery-not-found': { status: 404, title: 'There is no such delivery' },
   'hostname-not-found': { status: 404, title: 'There is no such hostname' },
   'dead-letter-not-found': {
     status: 404,
@@ -66,6 +68,7 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     title: 'The domain has as many of these as it may have',
   },
   'hostname-taken': { status: 409, title: 'The hostname is taken' },
+  'webhook-disabled': { status: 409, title: 'The webhook endpoint is disabled' },
   'not-ready': { status: 409, title: 'The upload is not ready' },
   'status-conflict': { status: 409, title: 'The upload is in another status' },
   'offset-mismatch': {
@@ -119,6 +122,8 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
     status: 416,
     title: 'The range lies outside of the file',
   },
+  'callback-not-allowed': { status: 422, title: 'The callback is not allowed here' },
+  'url-not-allowed': { status: 422, title: 'The URL may not be called' },
   'metadata-invalid': { status: 422, title: 'The metadata is not valid' },
   'policy-too-wide': {
     status: 422,

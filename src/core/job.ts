@@ -1,7 +1,10 @@
 import { z } from 'zod'
 
-/** What a job is for: `process` takes an uploaded file through its steps. `services/job-kinds.ts` knows what to do for each. */
-export const jobKinds = ['process'] as const
+/**
+ * What a job is for: `process` takes an uploaded file through its steps, `deliver` sends one delivery of a webhook.
+ * `services/job-kinds.ts` knows what to do for each.
+ */
+export const jobKinds = ['process', 'deliver'] as const
 export type JobKind = (typeof jobKinds)[number]
 
 /**

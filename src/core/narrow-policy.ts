@@ -1,3 +1,4 @@
+import { matchesCallbackHost } from './callback-url.ts'
 import { type DomainPolicy, type MetadataRule, matchesType, maxMetadataBytes, type PolicyChange } from './policy.ts'
 import { includesSettings, mergeSettings } from './step-settings.ts'
 
@@ -60,6 +61,14 @@ const rules: { readonly [Field in keyof DomainPolicy]: Rule<DomainPolicy[Field]>
   readsPerMinute: 'administrator',
   readsPerMinutePerClient: 'administrator',
   readBeforeComplete: both,
+  callbackHosts: {
+    narrow: (administrator, manager) =>
+      merge(
+        manager.filter((host) => isWithin(administrator, host)),
+        administrator.filter((host) => isWithin(manager, host)),
+      ),
+    isWider: (administrator, manager) => !manager.every((host) => isWithin(administrator, host)),
+  },
   steps: {
     // A step less, or one with other options, would look at files less closely than the administrator wants.
     narrow: mergeSettings,
@@ -163,6 +172,11 @@ function commonExtensions(administrator: string[], manager: string[]): string[] 
   if (manager.length === 0) return administrator
   const common = administrator.filter((extension) => manager.includes(extension))
   return common.length === 0 ? null : common
+}
+
+/** Whether one of these patterns stands for everything that a host, or a pattern of hosts, stands for. */
+function isWithin(patterns: readonly string[], host: string): boolean {
+  return patterns.some((pattern) => matchesCallbackHost(pattern, host))
 }
 
 type MetadataRules = DomainPolicy['metadata']

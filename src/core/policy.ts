@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { callbackHost } from './callback-url.ts'
 import { extensionOf } from './filename.ts'
 import { essenceOf } from './media-type.ts'
 import { maxStorableBytes } from './part-size.ts'
@@ -123,6 +124,11 @@ export const policySchema = z.strictObject({
   readsPerMinute: perMinute('The most requests a minute that read something, all clients together'),
   readsPerMinutePerClient: perMinute('The same for each credential, and for each address without one'),
   readBeforeComplete: z.boolean().default(false).describe('Whether content is served before processing has ended.'),
+  callbackHosts: z
+    .array(callbackHost)
+    .max(100)
+    .default([])
+    .describe('Hosts that an upload may have told how it ends, such as `hooks.example.com` or `*.example.com`.'),
   steps: stepSettingsSchema
     .default([{ step: 'inspect' }])
     .describe('The processing steps, in their order: `[{ "step": "inspect" }]`.'),

@@ -32,6 +32,8 @@ export interface UploadedFile {
   readonly failure: { readonly code: string; readonly detail: string } | null
   readonly metadata: Metadata
   readonly protocol: Protocol
+  /** Who is told once when a generation ends; null for nobody. Not shown to those who read the file. */
+  readonly callbackUrl: string | null
   readonly lastEvent: number
   readonly createdAt: number
   readonly updatedAt: number

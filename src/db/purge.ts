@@ -1,6 +1,15 @@
 import { and, eq, isNull, ne } from 'drizzle-orm'
 import type { Database } from './database.ts'
-import { apiKeys, deadLetters, idempotencyKeys, uploadedFiles } from './schema.ts'
+import {
+  apiKeys,
+  callbackSecrets,
+  deadLetters,
+  idempotencyKeys,
+  uploadedFiles,
+  webhookDeliveries,
+  webhookEndpoints,
+  webhookProgress,
+} from './schema.ts'
 
 /** Files of a domain that are not deleted yet, half uploaded ones included. */
 export async function findRemainingFiles(
@@ -42,11 +51,15 @@ export async function hasFiles(db: Database, domainId: string): Promise<boolean>
   return row !== undefined
 }
 
-/** Forgets what a domain without files has beside its account: keys, kept answers, and jobs that were given up. */
+/** Forgets what a domain without files has beside its account: keys, kept answers, jobs that were given up, and whom it told. */
 export async function forgetBelongings(db: Database, domainId: string): Promise<void> {
   await db.batch([
     db.delete(apiKeys).where(eq(apiKeys.domainId, domainId)),
     db.delete(idempotencyKeys).where(eq(idempotencyKeys.domainId, domainId)),
     db.delete(deadLetters).where(eq(deadLetters.domainId, domainId)),
+    db.delete(webhookEndpoints).where(eq(webhookEndpoints.domainId, domainId)),
+    db.delete(webhookDeliveries).where(eq(webhookDeliveries.domainId, domainId)),
+    db.delete(webhookProgress).where(eq(webhookProgress.domainId, domainId)),
+    db.delete(callbackSecrets).where(eq(callbackSecrets.domainId, domainId)),
   ])
 }

@@ -10,7 +10,8 @@ interface Work {
   workedMs: number
 }
 
-const runColumns = {
+/** A run as it is read. */
+export const runColumns = {
   step: stepRuns.step,
   status: stepRuns.status,
   attempt: stepRuns.attempt,
@@ -22,13 +23,16 @@ const runColumns = {
   finishedAt: stepRuns.finishedAt,
 }
 
+/** Those that have ended first. */
+export const runOrder = [sql`finished_at IS NULL`, stepRuns.finishedAt, sql`rowid`]
+
 /** The steps of one generation of a file that have begun, those that have ended first. */
 export async function findStepRuns(db: Database, fileId: string, generation: number): Promise<StepRun[]> {
   return db
     .select(runColumns)
     .from(stepRuns)
     .where(and(eq(stepRuns.fileId, fileId), eq(stepRuns.generation, generation)))
-    .orderBy(sql`finished_at IS NULL, finished_at, rowid`)
+    .orderBy(...runOrder)
 }
 
 /**

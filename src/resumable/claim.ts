@@ -18,7 +18,7 @@ export async function claimUpload(
   opening: Opening,
 ): Promise<void> {
   const { db, now } = parts
-  const { id, domainId, filename, declaredType, length, metadata, protocol, expiresAt } = opening
+  const { id, domainId, filename, declaredType, length, metadata, protocol, callbackUrl, expiresAt } = opening
   const file = {
     id,
     objectKey: objectKey(id, domainId),
@@ -29,6 +29,7 @@ export async function claimUpload(
     size: length ?? 0,
     metadata,
     protocol,
+    callbackUrl,
     r2UploadId: null,
     expiresAt,
   }

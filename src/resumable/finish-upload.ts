@@ -53,6 +53,7 @@ export async function finishUpload(parts: FinishParts): Promise<void> {
     size: offset,
     metadata: opening.metadata,
     protocol: opening.protocol,
+    callbackUrl: opening.callbackUrl,
     claim: { reservedBytes, isLost: false, isResumable: true },
   }
   // The claim has taken its use of the token already.

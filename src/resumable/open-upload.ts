@@ -3,11 +3,13 @@ import { type Credential, requireAccess, uploadTokenOf } from '../core/access.ts
 import type { Domain } from '../core/domain.ts'
 import { cleanFilename } from '../core/filename.ts'
 import { type Metadata, requireMetadata, withFixedMetadata } from '../core/metadata.ts'
+import type { OutboundRules } from '../core/outbound-url.ts'
 import type { Clock } from '../core/ports.ts'
 import { fixedMetadata, narrowDomain } from '../core/upload-token.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
 import type { Database } from '../db/database.ts'
 import { fileTooLarge, requireAllowedName } from '../ingest/examination.ts'
+import { requireCallback } from '../services/receive/callback.ts'
 import { committerOf } from '../services/receive/open-reception.ts'
 import { requireRoom } from '../services/receive/require-room.ts'
 import type { Opening, SessionView } from './session.ts'
@@ -26,6 +28,8 @@ export interface AnnouncedUpload {
   length: number | null
   endsBy: Opening['endsBy']
   sha256: string | null
+  /** Who is to be told how it ends; null for nobody. */
+  callbackUrl: string | null
   /** What the protocol wants to be given back with the upload's offset. */
   notes: Readonly<Record<string, string>>
 }
@@ -33,6 +37,7 @@ export interface AnnouncedUpload {
 export interface OpenParts {
   sessions: Sessions
   db: Database
+  outboundRules: OutboundRules
   now: Clock
   /** For how long it may be gone on with. */
   sessionMs: number
@@ -63,6 +68,7 @@ export async function openUpload(announced: AnnouncedUpload, parts: OpenParts): 
     length,
     endsBy,
     sha256,
+    callbackUrl: requireCallback(announced.callbackUrl, domain, parts.outboundRules),
     expiresAt: parts.now() + parts.sessionMs,
     notes,
   })

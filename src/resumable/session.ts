@@ -23,6 +23,8 @@ export interface Opening {
   readonly endsBy: 'length' | 'last-append'
   /** What all of it must hash to, in hexadecimal; null: its client has promised nothing. */
   readonly sha256: string | null
+  /** Who is told how it ends; null for nobody. */
+  readonly callbackUrl: string | null
   readonly expiresAt: number
   /** What a protocol wants to be given back, such as the client's own `Upload-Metadata`. */
   readonly notes: Readonly<Record<string, string>>

@@ -38,6 +38,8 @@ const sweep = createRoute({
               removedOrphans: count,
               forgotten: count,
               purgedDomains: count,
+              toldDomains: count,
+              publishedDeliveries: count,
             }),
           ),
         }),

@@ -26,6 +26,7 @@ export function receiveBody(
     length,
     digests: requestDigests(c),
     metadata: metadataOf(c),
+    callbackUrl: callbackOf(c),
     repeatable: repeatable(c),
   }
   return receiveRaw(request, intakeParts(c, domain))
@@ -38,7 +39,7 @@ export async function answerAccepted(c: AppContext, domain: Domain, upload: Uplo
 }
 
 export function intakeParts(c: AppContext, domain: Domain): IntakeParts {
-  const { databaseFor, storageFor, pool, queue, now, log, defer } = c.get('deps')
+  const { databaseFor, storageFor, pool, queue, now, log, outboundRules, defer } = c.get('deps')
   return {
     db: databaseFor(domain),
     storage: storageFor(domain),
@@ -46,6 +47,7 @@ export function intakeParts(c: AppContext, domain: Domain): IntakeParts {
     queue,
     now,
     log,
+    outboundRules,
     defer,
   }
 }
@@ -54,6 +56,11 @@ export function intakeParts(c: AppContext, domain: Domain): IntakeParts {
 export function metadataOf(c: AppContext) {
   const header = c.req.header('x-upload-metadata')
   return header === undefined ? {} : parseMetadata(header, 'header X-Upload-Metadata')
+}
+
+/** Who is to be told how the files of a request end, where a header says so. */
+export function callbackOf(c: AppContext): string | null {
+  return c.req.header('x-callback-url') ?? null
 }
 
 export function repeatable(c: AppContext) {

@@ -9,7 +9,7 @@ import { enforceDomainRules } from '../middleware/domain-rules.ts'
 import { problemDocument } from '../problem.ts'
 import { receiveMultipart } from '../services/receive/receive-multipart.ts'
 import type { FileOutcome } from '../services/receive/reception.ts'
-import { answerAccepted, intakeParts, receiveBody, repeatable, requestDigests } from './raw-upload.ts'
+import { answerAccepted, callbackOf, intakeParts, receiveBody, repeatable, requestDigests } from './raw-upload.ts'
 import { readTokenFor } from './read-token.ts'
 import { beginUpload } from './resumable/begin-upload.ts'
 import { announcedFilename, saysComplete } from './resumable/fields.ts'
@@ -25,6 +25,11 @@ const parameters = [
     'Idempotency-Key',
     'Makes a repeat within 24 hours return the first answer and store nothing: 1 to 255 visible characters.',
   ),
+  parameter(
+    'header',
+    'X-Callback-URL',
+    'Told once how each file of the request ends, where the policy’s `callbackHosts` has its host.',
+  ),
   parameter('header', 'Content-Digest', `RFC 9530, ${digestAlgorithms.join(' or ')}, of the request body.`),
   parameter('header', 'Repr-Digest', 'RFC 9530; for an upload the same as Content-Digest.'),
 ]
@@ -38,7 +43,7 @@ const sendForm = createRoute({
   path: '/v1/uploads',
   summary: 'Upload one or many files as a form',
   description:
-    'Files are the parts with a filename, under any field name. Optional fields: `domain` (before the first file, on the apex host) and `metadata` (a JSON object of strings, at most 2 KB, for every file of the request). One request is one commit: a body that breaks off stores nothing.',
+    'Files are the parts with a filename, under any field name. Optional fields: `domain` (before the first file, on the apex host), `metadata` (a JSON object of strings, at most 2 KB, for every file of the request) and `callback_url` (told once how each file ends, where the policy has its host). One request is one commit: a body that breaks off stores nothing.',
   parameters,
   request: {
     body: {
@@ -54,6 +59,7 @@ const sendForm = createRoute({
                 type: 'string',
                 contentMediaType: 'application/json',
               },
+              callback_url: { type: 'string', format: 'uri' },
               file: {
                 type: 'array',
                 items: {
@@ -132,6 +138,7 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
       findDomain: async (name) => requireFound(await c.get('deps').directory.byClientText(name), name),
       judge: (target) => enforceDomainRules(c, target),
       partsFor: (target) => intakeParts(c, target),
+      callbackUrl: callbackOf(c),
       repeatable: repeatable(c),
     })
     const outcomes = await Promise.all(

@@ -190,14 +190,11 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(remove, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'delete', domain)
-    const { databaseFor, storageFor, watchers, now, log, defer, sessions } = c.var.deps
+    const { databaseFor, storageFor, sessions } = c.var.deps
     const parts = {
+      ...c.var.deps,
       db: databaseFor(domain),
       storage: storageFor(domain),
-      watchers,
-      now,
-      log,
-      defer,
       endSession: (id: string) => sessions.end(domain, id),
     }
     await deleteUpload(parts, {
@@ -209,8 +206,7 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(reprocess, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'reprocess', domain)
-    const { databaseFor, queue, watchers, log, now } = c.var.deps
-    const parts = { db: databaseFor(domain), queue, watchers, log, now }
+    const parts = { ...c.var.deps, db: c.var.deps.databaseFor(domain) }
     const file = await reprocessUpload(parts, {
       domainId: domain.id,
       id: c.req.valid('param').id,

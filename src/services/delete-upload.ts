@@ -1,19 +1,16 @@
 import { Refusal } from '../core/errors.ts'
-import type { Clock, Log, Watchers } from '../core/ports.ts'
-import type { Database } from '../db/database.ts'
+import type { Watchers } from '../core/ports.ts'
 import { deleteFile } from '../db/uploaded-files/delete.ts'
 import type { ObjectStorage } from '../storage/object-storage.ts'
 import { findUpload } from './find-upload.ts'
 import { removeObject } from './remove-object.ts'
+import { type TellParts, tellWebhooks } from './webhooks/tell-webhooks.ts'
 
 /** Deletes a file: at once for every reader and the quota, and in R2 as soon as no worker may still write. Throws `upload-not-found` or `upload-deleted`. */
 export async function deleteUpload(
-  parts: {
-    db: Database
+  parts: TellParts & {
     storage: ObjectStorage
     watchers: Pick<Watchers, 'hint'>
-    now: Clock
-    log: Log
     defer(promise: Promise<unknown>): void
     /** Ends the session of a resumable upload, which still holds bytes of it and perhaps receives more. */
     endSession(id: string): Promise<unknown>
@@ -31,5 +28,5 @@ export async function deleteUpload(
     })
     parts.defer(ending)
   }
-  parts.defer(removeObject(parts, deleted))
+  parts.defer(removeObject(parts, deleted).then(() => tellWebhooks(parts, file.domainId)))
 }

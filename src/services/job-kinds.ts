@@ -1,11 +1,13 @@
 import type { Job, JobKind } from '../core/job.ts'
 import type { Database } from '../db/database.ts'
 import { makeDue, takeJob } from '../db/uploaded-files/due.ts'
+import { makeDeliveryDue, takeDelivery } from '../db/webhooks/due.ts'
 import type { Place } from './place.ts'
 import { type ProcessParts, processUpload } from './process-upload.ts'
+import { type DeliverParts, deliverWebhook } from './webhooks/deliver-webhook.ts'
 
 /** What running any job needs, beside where its domain keeps its rows. */
-export type JobParts = Omit<ProcessParts, keyof Place>
+export type JobParts = Omit<ProcessParts & DeliverParts, keyof Place>
 
 /** Which pass of which row of a domain. */
 type RowPass = Pick<Job, 'id' | 'domainId' | 'generation'>
@@ -25,4 +27,5 @@ interface JobHandler {
 /** Every kind of job there is. */
 export const handlers: Readonly<Record<JobKind, JobHandler>> = {
   process: { rowName: 'uploadId', run: processUpload, makeDue, take: takeJob },
+  deliver: { rowName: 'deliveryId', run: deliverWebhook, makeDue: makeDeliveryDue, take: takeDelivery },
 }

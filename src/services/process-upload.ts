@@ -6,7 +6,7 @@ import {
   retryDelaySeconds,
 } from '../core/backoff.ts'
 import type { Job } from '../core/job.ts'
-import type { JobQueue, Watchers } from '../core/ports.ts'
+import type { Watchers } from '../core/ports.ts'
 import type { StepRefusal } from '../core/step-run.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import { takePostponedJob } from '../db/uploaded-files/due.ts'
@@ -16,9 +16,9 @@ import type { Hold } from '../db/uploaded-files/move.ts'
 import { keepLease } from './keep-lease.ts'
 import { publishJobs } from './publish-jobs.ts'
 import { type RunStepsParts, runSteps } from './run-steps.ts'
+import { endQuiet, type TellParts, tellWebhooks } from './webhooks/tell-webhooks.ts'
 
-export interface ProcessParts extends RunStepsParts {
-  queue: JobQueue
+export interface ProcessParts extends RunStepsParts, TellParts {
   watchers: Pick<Watchers, 'hint' | 'progress'>
   /** The most files of one domain at once; null where the queue sees to that. */
   maxRunning: number | null
@@ -37,19 +37,27 @@ export type JobOutcome = 'complete' | 'failed' | 'quarantined' | 'paused' | 'ret
  * gets the lease, and only who still holds it can write the end. Throws only when the row itself can't be reached.
  */
 export async function processUpload(job: Job, parts: ProcessParts): Promise<JobOutcome> {
-  const { db, watchers, now, maxRunning } = parts
+  const { db, now, maxRunning } = parts
   const terms = { now: now(), leaseMs: leaseSeconds * 1000, maxRunning }
   const file = await leaseFile(db, job, terms)
   if (file) {
-    watchers.hint(file.domainId)
+    // Of this one somebody is to be told, whatever was found of its domain before.
+    if (file.callbackUrl !== null) endQuiet(parts, file.domainId)
+    await tell(file.domainId, parts)
     const outcome = await work(file, parts)
-    watchers.hint(file.domainId)
+    await tell(file.domainId, parts)
     if (maxRunning !== null) await giveRoom(file.domainId, parts)
     return outcome
   }
   if (maxRunning === null) return 'nothing-to-do'
   const publishAt = now() + publishIntervalSeconds(1) * 1000
   return (await postponeFile(db, job, { ...terms, maxRunning }, publishAt)) ? 'postponed' : 'nothing-to-do'
+}
+
+/** Something has happened in a domain: who watches hears of it at once, and webhooks get their deliveries. */
+async function tell(domainId: string, parts: ProcessParts): Promise<void> {
+  parts.watchers.hint(domainId)
+  await tellWebhooks(parts, domainId)
 }
 
 /** Runs the steps of a leased file and ends its attempt. */

@@ -1,14 +1,14 @@
 import { Refusal } from '../core/errors.ts'
-import type { JobQueue, Log, Watchers } from '../core/ports.ts'
+import type { Watchers } from '../core/ports.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
-import type { Database } from '../db/database.ts'
 import { reprocessFile } from '../db/uploaded-files/finish.ts'
 import { findUpload } from './find-upload.ts'
 import { publishJobs } from './publish-jobs.ts'
+import { type TellParts, tellWebhooks } from './webhooks/tell-webhooks.ts'
 
 /** Sends a finished file through processing again, as its next generation. Throws `status-conflict` while it is not finished. */
 export async function reprocessUpload(
-  parts: { db: Database; queue: JobQueue; watchers: Pick<Watchers, 'hint'>; log: Log; now(): number },
+  parts: TellParts & { watchers: Pick<Watchers, 'hint'> },
   { domainId, id }: { domainId: string; id: string },
 ): Promise<UploadedFile> {
   const file = await findUpload(parts.db, { domainId, id })
@@ -29,5 +29,6 @@ export async function reprocessUpload(
       bytes: again.size,
     },
   ])
+  await tellWebhooks(parts, domainId)
   return again
 }

@@ -120,7 +120,9 @@ describe('a processor that answers at once', () => {
         parameters: { language: 'de' },
       },
     })
-    const secret = 'TODO'
+    const secret = await worker.env.DB.prepare('SELECT secret FROM callback_secrets WHERE domain_id = ?')
+      .bind(domain.id)
+      .first<string>('secret')
     expect(() => new Webhook(secret!).verify(text, headers as Record<string, string>)).not.toThrow()
   })
 

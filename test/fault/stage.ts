@@ -7,6 +7,7 @@ import { createWorker } from '../../src/worker.ts'
 import { type Answer, adminToken, readAnswer, type TestDomain } from '../support/workers/client.ts'
 import { FaultPlan, Invocation, type OutsideCall } from './outside-calls.ts'
 import type { Entrances, StageQueue } from './queues/stage-queue.ts'
+import type { StageReceiver } from './receiver.ts'
 import { deletedObjects, isUnsettled, type Row } from './state.ts'
 import { MultipartLedger, watchBucket, watchD1 } from './watched-bindings.ts'
 import { within } from './watched-fetch.ts'
@@ -33,6 +34,8 @@ interface Sent {
 export class Stage implements Entrances {
   readonly domain: TestDomain
   readonly queueAtHand: StageQueue
+  /** Who is told of what happens. */
+  readonly receiver: StageReceiver
   readonly ledger = new MultipartLedger()
   /** Of each request of a client, in their order; null when it got none. */
   readonly answers: (Answer | null)[] = []
@@ -50,15 +53,16 @@ export class Stage implements Entrances {
   #isSettled = false
   readonly #pending: { invocation: Invocation; work: Promise<unknown> }[] = []
 
-  private constructor(domain: TestDomain, key: string, queue: StageQueue) {
+  private constructor(domain: TestDomain, key: string, queue: StageQueue, receiver: StageReceiver) {
     this.domain = domain
     this.#key = key
     this.queueAtHand = queue
+    this.receiver = receiver
   }
 
   /** A stage with an empty queue. `key` is an API key of the domain. */
-  static async open(domain: TestDomain, key: string, queue: StageQueue): Promise<Stage> {
-    const stage = new Stage(domain, key, queue)
+  static async open(domain: TestDomain, key: string, queue: StageQueue, receiver: StageReceiver): Promise<Stage> {
+    const stage = new Stage(domain, key, queue, receiver)
     await queue.open(stage)
     return stage
   }
@@ -88,8 +92,8 @@ export class Stage implements Entrances {
   }
 
   /** One request of the administrator. */
-  requestAsAdmin(method: string, path: string): Promise<Answer | null> {
-    return this.#send(method, `http://localhost${path}`, adminToken, {})
+  requestAsAdmin(method: string, path: string, sent: Sent = {}): Promise<Answer | null> {
+    return this.#send(method, `http://localhost${path}`, adminToken, sent)
   }
 
   async #send(method: string, url: string, key: string, sent: Sent): Promise<Answer | null> {
@@ -210,6 +214,7 @@ export class Stage implements Entrances {
       log: () => {},
       pool: new BufferPool(poolBytes),
       keyCache: new TimedCache(30_000),
+      quietDomains: new TimedCache(30_000),
       directory: new DomainDirectory({ control, baseDomain, databaseFor, cache: new TimedCache(30_000), now }),
     }))
   }

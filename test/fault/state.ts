@@ -37,7 +37,9 @@ export function readRows(): Promise<Row[]> {
 export async function isUnsettled(): Promise<boolean> {
   const waiting = await allRows(
     `SELECT id FROM uploaded_files WHERE status IN ('uploading', 'pending', 'processing')
-      OR coalesce(next_publish_at, lease_expires_at, removal_due_at) IS NOT NULL LIMIT 1`,
+      OR coalesce(next_publish_at, lease_expires_at, removal_due_at) IS NOT NULL
+    UNION ALL SELECT id FROM webhook_deliveries WHERE status = 'waiting'
+    UNION ALL SELECT domain_id FROM webhook_progress WHERE seq < (SELECT max(seq) FROM file_events) LIMIT 1`,
   )
   return waiting.length > 0
 }
@@ -139,7 +141,18 @@ export async function recordedUploads(): Promise<Set<string>> {
 export async function clear(): Promise<void> {
   const keys = await objectKeys()
   if (keys.length > 0) await env.BUCKET.delete(keys)
-  const tables = ['uploaded_files', 'file_events', 'step_runs', 'dead_letters', 'idempotency_keys', 'sweep_cursors']
+  const tables = [
+    'uploaded_files',
+    'file_events',
+    'step_runs',
+    'dead_letters',
+    'idempotency_keys',
+    'sweep_cursors',
+    'webhook_endpoints',
+    'webhook_deliveries',
+    'webhook_progress',
+    'callback_secrets',
+  ]
   await env.DB.batch([
     ...tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)),
     env.DB.prepare('UPDATE domain_accounts SET stored_files = 0, stored_bytes = 0, month_uploads = 0'),

@@ -6,6 +6,7 @@ import { retentionDays } from './lives/chores.ts'
 import type { Life } from './lives/life.ts'
 import { type FaultKind, FaultPlan, faultKinds } from './outside-calls.ts'
 import type { StageQueue } from './queues/stage-queue.ts'
+import { StageReceiver } from './receiver.ts'
 import { Stage } from './stage.ts'
 import { clear, judge, readRows, recordedUploads } from './state.ts'
 import { watchFetch } from './watched-fetch.ts'
@@ -41,15 +42,21 @@ const place = (life: Life, kind: FaultKind) => `${life.name}\n${kind}`
  */
 export function sweepFaults(title: string, queue: StageQueue, lives: readonly Life[], sample: Sample): void {
   const tally = new Map<string, Count>()
+  const receiver = new StageReceiver()
   let domain: TestDomain
   let key: string
 
   beforeAll(async () => {
     // Every failed request is logged, as it should be: hundreds of them hide the table.
     for (const method of ['error', 'warn'] as const) vi.spyOn(console, method).mockImplementation(() => {})
-    domain = await makeDomain({ anonymousUpload: false, publicRead: false, retentionDays })
+    domain = await makeDomain({
+      anonymousUpload: false,
+      publicRead: false,
+      retentionDays,
+      callbackHosts: ['receiver.example'],
+    })
     key = (await makeKey(domain, ['upload', 'read', 'delete', 'manage'])).key
-    if (queue.fetched) watchFetch(queue.fetched)
+    watchFetch(queue.fetched ? [queue.fetched, receiver] : [receiver])
   })
 
   afterAll(() => console.log(table(title, lives, sample, tally)))
@@ -57,7 +64,7 @@ export function sweepFaults(title: string, queue: StageQueue, lives: readonly Li
   describe(`${title}: whatever fails at one call of a life, its end is right`, () => {
     const choose = chooser(sample)
     test.each(lives.map((life) => [life.name, life] as const))('%s', { timeout: 3_600_000 }, async (_name, life) => {
-      const open = () => Stage.open(domain, key, queue)
+      const open = () => Stage.open(domain, key, queue, receiver)
       const clean = await live(life, await open(), new FaultPlan())
       expect(clean.wrong).toEqual([])
       expect(clean.calls).toEqual(expect.arrayContaining(life.about ? [life.about] : []))
@@ -85,6 +92,7 @@ async function live(
   plan: FaultPlan,
 ): Promise<{ calls: string[]; struck: string | null; wrong: string[] }> {
   await clear()
+  stage.receiver.clear()
   await life.prepare?.(stage)
   stage.rows = await readRows()
   stage.plan = plan
@@ -95,6 +103,7 @@ async function live(
   const before = await recordedUploads()
   await life.after?.(stage)
   const early = await stage.recover(plan.struck === null)
+  await life.settled?.(stage)
   const { state, wrong } = await judge(stage.domain, stage.ledger, plan.struck === null ? null : before)
   return { calls, struck: plan.struck, wrong: [...stage.wrong, ...early, ...wrong, ...life.judge(stage, state)] }
 }

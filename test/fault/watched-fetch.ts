@@ -19,17 +19,18 @@ export function within<T>(invocation: Invocation, run: () => T): T {
 }
 
 /**
- * From now on, each fetch by an invocation is an outside call to this service, and its timeouts are those of the
+ * From now on, each fetch by an invocation is an outside call to one of these services, and its timeouts are those of the
  * invocation. The clients keep their own `fetch` calls: only the way out of the Worker is watched.
  */
-export function watchFetch(service: FetchedService): void {
+export function watchFetch(services: readonly FetchedService[]): void {
   const unwatched = { fetch: globalThis.fetch.bind(globalThis), timeout: AbortSignal.timeout.bind(AbortSignal) }
   AbortSignal.timeout = (ms) => current.getStore()?.timeout() ?? unwatched.timeout(ms)
   globalThis.fetch = async (input, init = {}) => {
     const invocation = current.getStore()
     if (!invocation) return unwatched.fetch(input, init)
     const url = String(input)
-    if (!url.startsWith(service.url)) throw new Error(`The Worker fetches ${url}, which is no service of this test.`)
+    const service = services.find((service) => url.startsWith(service.url))
+    if (!service) throw new Error(`The Worker fetches ${url}, which is no service of this test.`)
     const path = url.slice(service.url.length) || '/'
     const request = { method: init.method ?? 'GET', headers: new Headers(init.headers), body: String(init.body ?? '') }
     const effect = async () => {

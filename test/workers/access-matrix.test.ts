@@ -222,6 +222,17 @@ const table: Record<string, Row> = {
   },
   'DELETE /v1/domains/{slug}/hostnames/{hostname}': managers('404', '404 404'),
   'POST /v1/domains/{slug}/hostnames/{hostname}/verify': managers('404', '404 404'),
+  'GET /v1/domains/{slug}/webhooks': managers('200'),
+  'POST /v1/domains/{slug}/webhooks': { ...managers('201'), request: body({ url: 'https://hooks.example.com/' }) },
+  'GET /v1/domains/{slug}/webhooks/{endpointId}': managers('404', '404 404'),
+  'PATCH /v1/domains/{slug}/webhooks/{endpointId}': { ...managers('404', '404 404'), request: body({ enabled: true }) },
+  'DELETE /v1/domains/{slug}/webhooks/{endpointId}': managers('404', '404 404'),
+  'POST /v1/domains/{slug}/webhooks/{endpointId}/rotate-secret': managers('404', '404 404'),
+  'POST /v1/domains/{slug}/webhooks/{endpointId}/test': managers('404', '404 404'),
+  'GET /v1/domains/{slug}/deliveries': managers('200'),
+  'POST /v1/domains/{slug}/deliveries/{deliveryId}/redeliver': managers('404', '404 404'),
+  'GET /v1/domains/{slug}/callback-secret': managers('200'),
+  'POST /v1/domains/{slug}/callback-secret': managers('201'),
   'POST /v1/admin/reconcile': administratorOnly('200'),
   'GET /v1/admin/dead-letters': administratorOnly('200'),
   'POST /v1/admin/dead-letters/{id}/retry': administratorOnly('404'),
@@ -319,7 +330,7 @@ async function addressOf(
 ): Promise<string> {
   const path = (route.split(' ')[1] as string)
     .replace('{filename}', 'a.txt')
-    .replace('{keyId}', uuidv7())
+    .replace(/\{(key|endpoint|delivery)Id\}/, uuidv7())
     .replace('{name}', 'thumb')
     .replace('{hostname}', 'nobody.example')
   const origin = /^\/v1\/(upload|events|tus|resumable)/.test(path) ? own.origin : apex

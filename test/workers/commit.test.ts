@@ -420,6 +420,7 @@ function fileToCommit(id: string, domain: TestDomain): FileToCommit {
     sha256: '',
     metadata: {},
     protocol: 'raw',
+    callbackUrl: null,
     claim: null,
   }
 }

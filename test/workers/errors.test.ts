@@ -169,6 +169,24 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
   'method-not-allowed': () => call('POST', `${apex}/healthz`),
   'key-not-found': async () =>
     call('DELETE', `${apex}/v1/domains/${(await makeDomain()).slug}/keys/${uuidv7()}`, asAdmin),
+  'webhook-not-found': async () =>
+    call('GET', `${apex}/v1/domains/${(await makeDomain()).slug}/webhooks/${uuidv7()}`, asAdmin),
+  'webhook-disabled': async () => {
+    const url = `${apex}/v1/domains/${(await makeDomain()).slug}/webhooks`
+    const body = '{"url":"https://hooks.example.com/","enabled":false}'
+    const { json: endpoint } = await call('POST', url, { ...asAdmin, headers: json, body })
+    return call('POST', `${url}/${endpoint.id}/test`, asAdmin)
+  },
+  'delivery-not-found': async () => {
+    const url = `${apex}/v1/domains/${(await makeDomain()).slug}/deliveries/${uuidv7()}/redeliver`
+    return call('POST', url, asAdmin)
+  },
+  'callback-not-allowed': async () =>
+    putFile((await makeDomain()).origin, 'a', 'abc', { headers: { 'x-callback-url': 'https://hooks.example.com/' } }),
+  'url-not-allowed': async () => {
+    const url = `${apex}/v1/domains/${(await makeDomain()).slug}/webhooks`
+    return call('POST', url, { ...asAdmin, headers: json, body: '{"url":"https://169.254.169.254/"}' })
+  },
   'upload-not-found': async () => call('GET', `${(await makeDomain()).origin}/v1/uploads/${uuidv7()}`),
   'variant-not-found': async () => {
     const domain = await makeDomain()

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { judgeCallbackUrl } from '../../src/core/callback-url.ts'
 import { narrow, widerFields } from '../../src/core/narrow-policy.ts'
 import {
   allowsType,
@@ -44,6 +45,7 @@ const fields = {
   anonymousUpload: fc.boolean(),
   publicRead: fc.boolean(),
   allowedOrigins: fc.subarray(['https://a.example', 'https://b.example']),
+  callbackHosts: fc.subarray(['a.example', '*.a.example', 'b.a.example', '*.b.a.example', 'c.example']),
   uploadsPerMinute: orNone,
   uploadsPerMinutePerClient: orNone,
   readsPerMinute: orNone,
@@ -53,6 +55,8 @@ const fields = {
 }
 const administrators = fc.record(fields).map(policy)
 const managers = fc.record(fields, { requiredKeys: [] }).map(change)
+
+const outboundRules = { allowsLocal: false, baseDomain: 'stevedore.example' }
 
 /** Everything that a policy can be asked, each beside its answer. Where a policy is narrower, fewer of these are true. */
 function allowed(policy: Policy): Record<string, boolean> {
@@ -82,6 +86,9 @@ function allowed(policy: Policy): Record<string, boolean> {
     const isNamed = allowedExtensions.length === 0 || allowedExtensions.includes(word)
     answers.push([`.${word}`, isNamed], [`.${word} at all`, isNamed && takesAny])
   }
+  for (const host of ['a.example', 'b.a.example', 'c.b.a.example', 'd.a.example', 'c.example', 'd.example']) {
+    answers.push([`told ${host}`, judgeCallbackUrl(`https://${host}/`, policy.callbackHosts, outboundRules).ok])
+  }
   for (const key of ['a', 'b', 'constructor', 'other']) {
     const rule = Object.hasOwn(policy.metadata, key) ? policy.metadata[key] : undefined
     for (const value of [undefined, '1', 'ab', '2026-01-31', 'x'.repeat(11)]) {
@@ -105,8 +112,12 @@ function holds(rule: MetadataRule, value: string | undefined): boolean {
   return shapes[rule.format].test(value) && value.length <= rule.maxLength && (rule.values?.includes(value) ?? true)
 }
 
-/** The order of types says nothing. */
-const unordered = (policy: Policy) => ({ ...policy, allowedTypes: policy.allowedTypes.toSorted() })
+/** The order of types and hosts says nothing. */
+const unordered = (policy: Policy) => ({
+  ...policy,
+  allowedTypes: policy.allowedTypes.toSorted(),
+  callbackHosts: policy.callbackHosts.toSorted(),
+})
 
 const trueOf = (answers: Record<string, boolean>) => Object.keys(answers).filter((name) => answers[name])
 
@@ -185,6 +196,7 @@ describe('what a manager sets', () => {
     maxFileBytes: 1000,
     allowedTypes: ['image/*', 'application/pdf'],
     allowedExtensions: ['png', 'pdf'],
+    callbackHosts: ['*.a.example'],
     metadata: { invoice: { format: 'integer', maxLength: 10 }, note: { required: false, values: ['a', 'b'] } },
     retentionDays: 30,
     steps: [{ step: 'inspect' }, { step: 'http', options: { url: 'https://a.example', n: 1 } }],
@@ -200,6 +212,9 @@ describe('what a manager sets', () => {
     [{ deniedTypes: ['image/gif'], confirmedTypes: ['image/*'] }, []],
     [{ allowedExtensions: ['png'] }, []],
     [{ allowedExtensions: [] }, ['allowedExtensions']],
+    [{ callbackHosts: [] }, []],
+    [{ callbackHosts: ['b.a.example', '*.b.a.example'] }, []],
+    [{ callbackHosts: ['a.example'] }, ['callbackHosts']],
     [{ allowedExtensions: ['png', 'gif'] }, ['allowedExtensions']],
     [{ retentionDays: 7 }, []],
     [{ retentionDays: null }, ['retentionDays']],

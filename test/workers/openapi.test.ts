@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { errorCodes } from '../../src/core/errors.ts'
 import { problems } from '../../src/problem.ts'
+import { administer as administerDomain } from '../support/workers/administration.ts'
 import {
   type Answer,
   adminToken,
@@ -17,6 +18,7 @@ import {
   type TestDomain,
   upload,
 } from '../support/workers/client.ts'
+import { appWith, HeldQueue } from '../support/workers/faults.ts'
 import { expectMatches, type Json, methods, operationsOf, withoutReferences } from '../support/workers/openapi.ts'
 import { append, begin, begun, complete } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
@@ -137,8 +139,11 @@ describe('the document', () => {
 
 describe('an answer is what the document says', () => {
   let domain: TestDomain
+  /** One without uploads: nothing but a test is ever to be sent. */
+  let told: TestDomain
   let id: string
   beforeAll(async () => {
+    told = await makeDomain()
     domain = await makeDomain()
     id = (await completeUpload(domain, samples.png(4, 3), 'a.png', { headers: { 'content-type': 'image/png' } })).id
   })
@@ -165,6 +170,13 @@ describe('an answer is what the document says', () => {
       ...asAdmin,
       ...(body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     })
+
+  const heldBack = appWith({ deps: () => ({ queue: new HeldQueue() }) })
+  const tell = (method: string, path: string, body?: object) =>
+    administerDomain(told, method, path, body, { send: heldBack })
+  const makeEndpoint = () => tell('POST', '/webhooks', { url: 'https://hooks.example.com/' })
+  const atEndpoint = async (method: string, rest: string, body?: object) =>
+    tell(method, `/webhooks/${(await makeEndpoint()).json.id}${rest}`, body)
 
   const calls: [method: string, path: string, status: number, send: () => Promise<Answer>][] = [
     ['post', '/v1/uploads', 202, () => postForm(domain.origin, [file('a', 'abc'), file('b', 'abc')])],
@@ -326,6 +338,23 @@ describe('an answer is what the document says', () => {
       200,
       () => call('GET', `http://localhost/v1/domains/${domain.slug}/usage`, asAdmin),
     ],
+    ['post', '/v1/domains/{slug}/webhooks', 201, makeEndpoint],
+    ['post', '/v1/domains/{slug}/webhooks', 422, () => tell('POST', '/webhooks', { url: 'https://10.0.0.1/' })],
+    ['get', '/v1/domains/{slug}/webhooks', 200, () => tell('GET', '/webhooks')],
+    ['get', '/v1/domains/{slug}/webhooks/{endpointId}', 200, () => atEndpoint('GET', '')],
+    ['patch', '/v1/domains/{slug}/webhooks/{endpointId}', 200, () => atEndpoint('PATCH', '', { enabled: false })],
+    ['delete', '/v1/domains/{slug}/webhooks/{endpointId}', 204, () => atEndpoint('DELETE', '')],
+    ['post', '/v1/domains/{slug}/webhooks/{endpointId}/rotate-secret', 200, () => atEndpoint('POST', '/rotate-secret')],
+    ['post', '/v1/domains/{slug}/webhooks/{endpointId}/test', 202, () => atEndpoint('POST', '/test')],
+    ['get', '/v1/domains/{slug}/deliveries', 200, () => tell('GET', '/deliveries')],
+    [
+      'post',
+      '/v1/domains/{slug}/deliveries/{deliveryId}/redeliver',
+      202,
+      async () => tell('POST', `/deliveries/${(await atEndpoint('POST', '/test')).json.id}/redeliver`),
+    ],
+    ['get', '/v1/domains/{slug}/callback-secret', 200, () => tell('GET', '/callback-secret')],
+    ['post', '/v1/domains/{slug}/callback-secret', 201, () => tell('POST', '/callback-secret')],
     [
       'post',
       '/v1/admin/reconcile',

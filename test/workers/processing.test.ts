@@ -494,6 +494,8 @@ const idle = {
   removedOrphans: 0,
   forgotten: 0,
   purgedDomains: 0,
+  toldDomains: 0,
+  publishedDeliveries: 0,
 }
 
 describe('the reconciler', () => {

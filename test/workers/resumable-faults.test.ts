@@ -109,6 +109,7 @@ const openingOf = (domain: TestDomain, { bytes, isDeferred }: Life): Opening => 
   endsBy: 'length',
   sha256: null,
   expiresAt: Date.now() + 3600_000,
+  callbackUrl: null,
   notes: {},
 })
 

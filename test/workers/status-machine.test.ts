@@ -78,6 +78,7 @@ test.each(['uploading', 'pending'] as const)(
           sha256: 'ab',
           metadata: {},
           protocol: 'raw',
+          callbackUrl: null,
           claim: null,
         }
         let now = Date.now()
@@ -186,6 +187,7 @@ test.each(fileStatuses)('of all moves at once from %s, one at most follows the t
     sha256: 'ab',
     metadata: {},
     protocol: 'raw',
+    callbackUrl: null,
   }
   await commitFiles(db, committer, [{ ...file, claim: null }], now)
   await execute(

@@ -37,6 +37,7 @@ export const fileColumns = {
   failureDetail: uploadedFiles.failureDetail,
   metadata: uploadedFiles.metadata,
   protocol: uploadedFiles.protocol,
+  callbackUrl: uploadedFiles.callbackUrl,
   lastEvent: uploadedFiles.lastEvent,
   createdAt: uploadedFiles.createdAt,
   updatedAt: uploadedFiles.updatedAt,

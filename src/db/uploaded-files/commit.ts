@@ -12,6 +12,7 @@ import { type KeptAnswer, keepAnswer } from '../idempotency-keys.ts'
 import { insertRows, rowsAsJson } from '../insert-rows.ts'
 import { uploadedFiles } from '../schema.ts'
 import { type CountedToken, takeUses } from '../token-uses.ts'
+import { startTelling } from '../webhooks/progress.ts'
 
 /** A file whose bytes R2 has, or is about to get. */
 export interface FileToCommit {
@@ -25,6 +26,8 @@ export interface FileToCommit {
   sha256: string
   metadata: Metadata
   protocol: Protocol
+  /** Who is told once when a generation ends; null for nobody. */
+  callbackUrl: string | null
   /** Set when the file was claimed at `uploading` before. */
   claim: {
     /** How many bytes it reserved. */
@@ -68,6 +71,7 @@ const rowKeys: readonly (keyof NewRow)[] = [
   'sha256',
   'metadata',
   'protocol',
+  'callbackUrl',
   'status',
   'publishCount',
   'nextPublishAt',
@@ -110,6 +114,7 @@ export async function commitFiles(
       oldestAllowedAgeMs: commitWindowMs,
     }),
     ...takeStatements(db, committer, fresh.length),
+    ...(files.some((file) => file.callbackUrl !== null) ? [toStatement(db, startTelling(db, committer.domainId))] : []),
     ...(answer ? [toStatement(db, keepAnswer(db, answer))] : []),
     ...claimed.map((file) => toStatement(db, settleClaim(db, file, now))),
     ...insertStatements(db, fresh),
@@ -219,6 +224,7 @@ function settleClaim(db: Database, file: FileToCommit, now: number) {
       size: file.size,
       sha256: file.sha256,
       metadata: file.metadata,
+      callbackUrl: file.callbackUrl,
       publishCount: 1,
       nextPublishAt: now + publishIntervalSeconds(1) * 1000,
       lastEvent: sql`last_event + 1`,

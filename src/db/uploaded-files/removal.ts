@@ -1,6 +1,6 @@
 import { and, asc, eq, lt, lte, sql } from 'drizzle-orm'
 import type { Database } from '../database.ts'
-import { domainAccounts, fileEvents, fileVariants, stepRuns, uploadedFiles } from '../schema.ts'
+import { domainAccounts, fileEvents, fileVariants, stepRuns, uploadedFiles, webhookDeliveries } from '../schema.ts'
 import type { DeletedFile } from './delete.ts'
 
 /** Deleted files whose objects are to be removed from R2, or to be removed once more. */
@@ -83,13 +83,14 @@ export async function findForgettableFiles(db: Database, now: number, limit: num
   return rows.map((row) => row.id)
 }
 
-/** Forgets files with their events and results, in one batch. */
+/** Forgets files with their events, results and deliveries, in one batch. */
 export async function forgetFiles(db: Database, ids: readonly string[]): Promise<void> {
   const these = sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`
   await db.batch([
     db.delete(fileEvents).where(sql`${fileEvents.fileId} IN ${these}`),
     db.delete(stepRuns).where(sql`${stepRuns.fileId} IN ${these}`),
     db.delete(fileVariants).where(sql`${fileVariants.fileId} IN ${these}`),
+    db.delete(webhookDeliveries).where(sql`${webhookDeliveries.fileId} IN ${these}`),
     db.delete(uploadedFiles).where(and(eq(uploadedFiles.status, 'deleted'), sql`${uploadedFiles.id} IN ${these}`)),
   ])
 }

@@ -7,7 +7,7 @@ import { requireDomain } from '../../middleware/domain.ts'
 import { problems, toRefusal } from '../../problem.ts'
 import { openUpload } from '../../resumable/open-upload.ts'
 import type { SessionView } from '../../resumable/session.ts'
-import { metadataOf, receiveBody } from '../raw-upload.ts'
+import { callbackOf, metadataOf, receiveBody } from '../raw-upload.ts'
 import { giveReadToken } from '../read-token.ts'
 import { answerComplete, resumableUrl, withRefusalFields } from './answers.ts'
 import { appendBody } from './append-body.ts'
@@ -39,7 +39,7 @@ export function beginUpload(
 }
 
 async function open(c: AppContext, domain: Domain, filename: string): Promise<SessionView> {
-  const { sessions, databaseFor, now, sessionMs } = c.get('deps')
+  const { sessions, databaseFor, outboundRules, now, sessionMs } = c.get('deps')
   const type = declaredType(c)
   return openUpload(
     {
@@ -53,9 +53,10 @@ async function open(c: AppContext, domain: Domain, filename: string): Promise<Se
       length: announcedLength(c),
       endsBy: 'last-append',
       sha256: promisedSha256(c),
+      callbackUrl: callbackOf(c),
       notes: {},
     },
-    { sessions, db: databaseFor(domain), now, sessionMs },
+    { sessions, db: databaseFor(domain), outboundRules, now, sessionMs },
   )
 }
 

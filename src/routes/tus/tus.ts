@@ -10,6 +10,7 @@ import { tusVersion } from '../../middleware/tus-protocol.ts'
 import { lostSession } from '../../resumable/lost-session.ts'
 import { openUpload } from '../../resumable/open-upload.ts'
 import type { Append, SessionView } from '../../resumable/session.ts'
+import { callbackOf } from '../raw-upload.ts'
 import { giveReadToken } from '../read-token.ts'
 import { domainQuery, idParam, problemResponses } from '../schemas.ts'
 import {
@@ -113,7 +114,7 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
     const sent = c.req.header('upload-metadata')
     const metadata = parseTusMetadata(sent, { isApex: c.get('host').kind === 'apex' })
     const domain = await domainOf(c, metadata.domain)
-    const { sessions, databaseFor, now, sessionMs } = c.get('deps')
+    const { sessions, databaseFor, outboundRules, now, sessionMs } = c.get('deps')
     const content = contentOf(c)
     const length = announcedLength(c.req.header('upload-length'), c.req.header('upload-defer-length'))
     const opened = await openUpload(
@@ -127,9 +128,10 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
         length,
         endsBy: 'length',
         sha256: null,
+        callbackUrl: callbackOf(c),
         notes: sent === undefined ? {} : { metadata: sent },
       },
-      { sessions, db: databaseFor(domain), now, sessionMs },
+      { sessions, db: databaseFor(domain), outboundRules, now, sessionMs },
     )
     const view = content ? await send(c, domain, opened.id, { ...content, offset: 0, length: null }) : opened
     c.header('Location', uploadUrl(c, domain, opened.id))

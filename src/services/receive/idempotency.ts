@@ -96,11 +96,12 @@ export function fingerprintOf(request: {
   method: string
   path: string
   metadata: Metadata
+  callbackUrl: string | null
   parts: readonly FingerprintPart[]
 }): string {
   const metadata = Object.entries(request.metadata).sort(([a], [b]) => (a < b ? -1 : 1))
   return createHash('sha256')
-    .update(JSON.stringify([request.method, request.path, metadata, request.parts]))
+    .update(JSON.stringify([request.method, request.path, metadata, request.callbackUrl, request.parts]))
     .digest('hex')
 }
 

@@ -2,7 +2,6 @@ import { v7 as uuidv7 } from 'uuid'
 import type { Domain } from '../../core/domain.ts'
 import type { Refusal } from '../../core/errors.ts'
 import { cleanFilename } from '../../core/filename.ts'
-import type { Metadata } from '../../core/metadata.ts'
 import { objectKey } from '../../core/object-key.ts'
 import type { Protocol, UploadedFile } from '../../core/uploaded-file.ts'
 import { type Committer, claimFile, type FileToCommit } from '../../db/uploaded-files/commit.ts'
@@ -19,7 +18,14 @@ import {
   type KeyedRequest,
   toKeptOutcome,
 } from './idempotency.ts'
-import { type Announcement, concernsOneFile, type FileOutcome, type IntakeParts, type Reception } from './reception.ts'
+import {
+  type Announcement,
+  type CommonDetails,
+  concernsOneFile,
+  type FileOutcome,
+  type IntakeParts,
+  type Reception,
+} from './reception.ts'
 
 /** The idempotency key that an intake holds, and the request it stands for. */
 export interface KeyedIntake {
@@ -66,6 +72,7 @@ export class Intake implements Reception {
       sha256: '',
       metadata: {},
       protocol: this.#protocol,
+      callbackUrl: null,
       claim: null,
     }
     try {
@@ -89,14 +96,14 @@ export class Intake implements Reception {
     }
   }
 
-  async commit(metadata: Metadata): Promise<FileOutcome[]> {
-    const stored = this.#stored().map((file) => ({ ...file, metadata }))
+  async commit(details: CommonDetails): Promise<FileOutcome[]> {
+    const stored = this.#stored().map((file) => ({ ...file, ...details }))
     if (stored.length === 0) {
       await this.#giveBackKey()
       return this.#outcomes([])
     }
     const { db, now, queue, log, defer } = this.#parts
-    const accepted = await commitOrRefuse(db, this.#committer, stored, now(), this.#answerFor(metadata))
+    const accepted = await commitOrRefuse(db, this.#committer, stored, now(), this.#answerFor(details))
     this.#keyed?.request.stopRenewing()
     const jobs = accepted.map(({ id, domainId, generation, size }) => ({
       kind: 'process' as const,
@@ -139,13 +146,13 @@ export class Intake implements Reception {
   }
 
   /** What a repeat with the same key is to be told. */
-  #answerFor(metadata: Metadata) {
+  #answerFor(details: CommonDetails) {
     if (!this.#keyed) return null
     const { request, method, path } = this.#keyed
     const fingerprint = fingerprintOf({
       method,
       path,
-      metadata,
+      ...details,
       parts: this.#sent,
     })
     return (uploads: readonly UploadedFile[]) => ({

@@ -10,6 +10,7 @@ import type { RequestBody } from '../../ingest/request-body.ts'
 import { boundaryOf } from '../../multipart/boundary.ts'
 import { MultipartReader } from '../../multipart/multipart-reader.ts'
 import type { Part } from '../../multipart/part.ts'
+import { requireCallback, sameCallback } from './callback.ts'
 import { openReception, type Repeatable } from './open-reception.ts'
 import type { FileOutcome, IntakeParts, Reception } from './reception.ts'
 
@@ -33,6 +34,8 @@ export interface MultipartUpload {
   judge(domain: Domain): Promise<void>
   /** What the services need for one domain. */
   partsFor(domain: Domain): IntakeParts
+  /** Who is to be told how the files end, by the header; a field can say it as well. */
+  callbackUrl: string | null
   repeatable: Repeatable
 }
 
@@ -50,12 +53,16 @@ class MultipartReception {
   #domain: Domain | null = null
   #reception: Reception | null = null
   #metadata: Metadata
+  /** As the client has written it; judged as soon as the domain is known. */
+  #callbackText: string | null
+  #callbackUrl: string | null = null
   #leadingBytes = 0
 
   constructor(request: MultipartUpload) {
     this.#request = request
     this.#token = uploadTokenOf(request.credential)
     this.#metadata = fixedMetadata(this.#token)
+    this.#callbackText = request.callbackUrl
   }
 
   async run(): Promise<{ domain: Domain; outcomes: FileOutcome[] }> {
@@ -83,7 +90,7 @@ class MultipartReception {
       body.checkDigests()
       return {
         domain: this.#domain,
-        outcomes: await this.#reception.commit(this.#metadata),
+        outcomes: await this.#reception.commit({ metadata: this.#metadata, callbackUrl: this.#callbackUrl }),
       }
     } catch (error) {
       await this.#reception?.discard(error)
@@ -98,6 +105,7 @@ class MultipartReception {
     const domain = narrowDomain(requested, this.#token)
     body.limitTo(domain.policy.maxRequestBytes)
     this.#domain = domain
+    this.#judgeCallback()
     this.#reception = await openReception(partsFor(domain), domain, credential, 'multipart', repeatable, 0)
   }
 
@@ -110,9 +118,21 @@ class MultipartReception {
       if (this.#domain) requireMetadata(this.#domain.policy.metadata, this.#metadata)
       return this.#countLeading(text.length)
     }
+    if (part.name === 'callback_url') {
+      const text = (await part.text()).trim()
+      this.#callbackText = sameCallback(this.#callbackText, text)
+      this.#judgeCallback()
+      return this.#countLeading(text.length)
+    }
     // A field that nobody asked for. It may be of any size once the domain has said how large a request may be.
     if (this.#domain) return part.skip()
     return this.#countLeading((await part.text()).length)
+  }
+
+  #judgeCallback(): void {
+    if (!this.#domain) return
+    const { outboundRules } = this.#request.partsFor(this.#domain)
+    this.#callbackUrl = requireCallback(this.#callbackText, this.#domain, outboundRules)
   }
 
   async #domainField(name: string): Promise<void> {

@@ -8,6 +8,7 @@ import type { UploadedFile } from '../../core/uploaded-file.ts'
 import { fileTooLarge } from '../../ingest/examination.ts'
 import { RawSource } from '../../ingest/raw-source.ts'
 import type { RequestBody } from '../../ingest/request-body.ts'
+import { requireCallback } from './callback.ts'
 import { openReception, type Repeatable } from './open-reception.ts'
 import type { IntakeParts } from './reception.ts'
 
@@ -22,6 +23,8 @@ export interface RawUpload {
   length: number | null
   digests: ExpectedDigests
   metadata: Metadata
+  /** Who is to be told how the file ends; null for nobody. */
+  callbackUrl: string | null
   repeatable: Repeatable
 }
 
@@ -34,6 +37,7 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
   const metadata = withFixedMetadata(request.metadata, fixedMetadata(token))
   const { maxFileBytes, maxRequestBytes } = domain.policy
   requireMetadata(domain.policy.metadata, metadata)
+  const callbackUrl = requireCallback(request.callbackUrl, domain, parts.outboundRules)
   const { declaredBytes } = body
   if (length !== null && declaredBytes !== null && length !== declaredBytes)
     throw inconsistentLength(length, declaredBytes)
@@ -50,7 +54,7 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
       declaredBytes,
     })
     if (length !== null && length !== body.readBytes) throw inconsistentLength(length, body.readBytes)
-    const [outcome] = await reception.commit(metadata)
+    const [outcome] = await reception.commit({ metadata, callbackUrl })
     if (outcome && 'upload' in outcome) return outcome.upload
     throw outcome?.refusal
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { ExpectedDigests } from '../../core/digest.ts'
 import { Refusal } from '../../core/errors.ts'
 import type { Metadata } from '../../core/metadata.ts'
+import type { OutboundRules } from '../../core/outbound-url.ts'
 import type { Clock, JobQueue, Log } from '../../core/ports.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../../db/database.ts'
@@ -16,6 +17,8 @@ export interface IntakeParts {
   queue: JobQueue
   now: Clock
   log: Log
+  /** Which URLs of others may be called. */
+  outboundRules: OutboundRules
   /** Lets a promise outlive the answer. */
   defer(promise: Promise<unknown>): void
 }
@@ -34,6 +37,13 @@ export interface Announcement {
   declaredBytes: number | null
 }
 
+/** What all files of a request have in common. */
+export interface CommonDetails {
+  metadata: Metadata
+  /** Who is told once when each of them ends; null for nobody. */
+  callbackUrl: string | null
+}
+
 /** What became of one file of a request. */
 export type FileOutcome = { upload: UploadedFile } | { filename: string; refusal: Refusal }
 
@@ -47,7 +57,7 @@ export interface Reception {
    */
   take(source: ByteSource, announced: Announcement): Promise<void>
   /** Accepts what was taken. Returns one outcome a file, in the order sent. */
-  commit(metadata: Metadata): Promise<FileOutcome[]>
+  commit(details: CommonDetails): Promise<FileOutcome[]>
   /** Ends a request that failed with this error; nothing of it is kept. Never throws. */
   discard(because: unknown): Promise<void>
 }

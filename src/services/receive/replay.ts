@@ -1,6 +1,5 @@
 import type { Domain } from '../../core/domain.ts'
 import { cleanFilename } from '../../core/filename.ts'
-import type { Metadata } from '../../core/metadata.ts'
 import type { BufferPool } from '../../ingest/buffer-pool.ts'
 import { examineFile } from '../../ingest/examine-file.ts'
 import type { ByteSource } from '../../multipart/byte-source.ts'
@@ -12,7 +11,13 @@ import {
   type KeyedRequest,
   keyMismatch,
 } from './idempotency.ts'
-import { type Announcement, concernsOneFile, type FileOutcome, type Reception } from './reception.ts'
+import {
+  type Announcement,
+  type CommonDetails,
+  concernsOneFile,
+  type FileOutcome,
+  type Reception,
+} from './reception.ts'
 
 /** A repeat of a request that has been answered: its files are read and hashed, not stored, and the answer is the first one. */
 export class Replay implements Reception {
@@ -53,9 +58,9 @@ export class Replay implements Reception {
     }
   }
 
-  async commit(metadata: Metadata): Promise<FileOutcome[]> {
+  async commit(details: CommonDetails): Promise<FileOutcome[]> {
     const { method, path } = this.#request
-    if (fingerprintOf({ method, path, metadata, parts: this.#sent }) !== this.#first.fingerprint) throw keyMismatch()
+    if (fingerprintOf({ method, path, ...details, parts: this.#sent }) !== this.#first.fingerprint) throw keyMismatch()
     return this.#first.outcome.map(fromKeptOutcome)
   }
 

@@ -1,20 +1,18 @@
-import type { Clock, JobQueue, Log } from '../../core/ports.ts'
 import type { Database } from '../../db/database.ts'
 import type { ObjectStorage } from '../../storage/object-storage.ts'
+import type { TellParts } from '../webhooks/tell-webhooks.ts'
 
 /** What the chores of the reconciler work with: one database with its bucket, and the queue. */
-export interface ChoreParts {
-  db: Database
+export interface ChoreParts extends TellParts {
   /** The database that holds all domains' names. */
   control: Database
   storage: ObjectStorage
-  queue: JobQueue
-  now: Clock
   /** For how long a deleted domain can be taken back. */
   domainGraceMs: number
   /** 0 … 1, for spreading retries. */
   random(): number
-  log: Log
+  /** Seconds from each failed attempt of a delivery to the next. */
+  retrySchedule: readonly number[]
 }
 
 export interface ChoreOptions {

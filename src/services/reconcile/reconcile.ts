@@ -3,10 +3,12 @@ import { discardAbandonedClaims } from './discard-abandoned-claims.ts'
 import { enforceRetention } from './enforce-retention.ts'
 import { forgetHistory } from './forget-history.ts'
 import { freeDeadLeases } from './free-dead-leases.ts'
+import { publishDueDeliveries } from './publish-due-deliveries.ts'
 import { publishDueJobs } from './publish-due-jobs.ts'
 import { purgeDeletedDomains } from './purge-deleted-domains.ts'
 import { removeDeletedObjects } from './remove-deleted-objects.ts'
 import { removeOrphans } from './remove-orphans.ts'
+import { tellLaggingDomains } from './tell-lagging-domains.ts'
 
 /** In this order: what somebody waits for comes first. */
 const chores = {
@@ -18,6 +20,8 @@ const chores = {
   removedOrphans: removeOrphans,
   forgotten: forgetHistory,
   purgedDomains: purgeDeletedDomains,
+  toldDomains: tellLaggingDomains,
+  publishedDeliveries: publishDueDeliveries,
 } as const satisfies Record<string, Chore>
 
 /** How many things of each kind one sweep has done; null for a chore that failed, whose reason is in the log. */

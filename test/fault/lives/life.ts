@@ -17,6 +17,8 @@ export interface Life {
   run(stage: Stage): Promise<unknown>
   /** What the client does after the fault: without faults, and not counted. */
   after?(stage: Stage): Promise<unknown>
+  /** Looks at more of what is left at the end than `judge` is given, and says what is wrong. */
+  settled?(stage: Stage): Promise<unknown>
   /** What is wrong with the end of it, beyond what must hold of every state. */
   judge(stage: Stage, state: State): string[]
 }
