@@ -22,6 +22,7 @@ import { domainRoutes } from './routes/domains.ts'
 import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
 import { openApiInfo } from './routes/openapi-info.ts'
+import { resumableRoutes } from './routes/resumable/resumable.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
 import { tokenRoutes } from './routes/tokens.ts'
 import { tusRoutes } from './routes/tus/tus.ts'
@@ -56,6 +57,7 @@ export function createApp(
   app.route('/', uploadRoutes)
   app.route('/', contentRoutes)
   app.route('/', tusRoutes)
+  app.route('/', resumableRoutes)
   app.route('/', tokenRoutes)
   app.route('/', domainRoutes)
   app.route('/', domainKeyRoutes)

@@ -2,8 +2,11 @@ import { HTTPException } from 'hono/http-exception'
 import { type ErrorCode, isUnavailable, Misconfigured, Refusal } from './core/errors.ts'
 import { MultipartError } from './multipart/errors.ts'
 
-/** The HTTP status and title of every error code: the only such table. */
-export const problems: Readonly<Record<ErrorCode, { status: number; title: string }>> = {
+/** Where draft-ietf-httpbis-resumable-upload has its problem types registered. */
+const registeredTypes = 'https://iana.org/assignments/http-problem-types'
+
+/** The HTTP status and title of every error code, with the type of those that are registered: the only such table. */
+export const problems: Readonly<Record<ErrorCode, { status: number; title: string; type?: string }>> = {
   'request-invalid': { status: 400, title: 'The request is not understood' },
   'multipart-malformed': {
     status: 400,
@@ -16,6 +19,16 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   'idempotency-key-invalid': {
     status: 400,
     title: 'The idempotency key can not be used',
+  },
+  'upload-length-inconsistent': {
+    status: 400,
+    title: 'The upload has another length',
+    type: `${registeredTypes}#inconsistent-upload-length`,
+  },
+  'upload-completed': {
+    status: 400,
+    title: 'The upload is complete',
+    type: `${registeredTypes}#completed-upload`,
   },
   'credential-required': { status: 401, title: 'A credential is needed' },
   'credential-invalid': { status: 401, title: 'The credential is not known' },
@@ -54,7 +67,11 @@ export const problems: Readonly<Record<ErrorCode, { status: number; title: strin
   'hostname-taken': { status: 409, title: 'The hostname is taken' },
   'not-ready': { status: 409, title: 'The upload is not ready' },
   'status-conflict': { status: 409, title: 'The upload is in another status' },
-  'offset-mismatch': { status: 409, title: 'The upload goes on at another offset' },
+  'offset-mismatch': {
+    status: 409,
+    title: 'The upload goes on at another offset',
+    type: `${registeredTypes}#mismatching-upload-offset`,
+  },
   'append-superseded': { status: 409, title: 'A newer request has taken over the upload' },
   'idempotency-in-progress': {
     status: 409,
@@ -134,10 +151,10 @@ export interface ProblemDocument {
 }
 
 export function problemDocument(refusal: Refusal): ProblemDocument {
-  const { status, title } = problems[refusal.code]
+  const { status, title, type = `urn:stevedore:problem:${refusal.code}` } = problems[refusal.code]
   return {
     ...refusal.facts,
-    type: `urn:stevedore:problem:${refusal.code}`,
+    type,
     title,
     status,
     code: refusal.code,

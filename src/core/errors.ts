@@ -34,6 +34,8 @@ export const errorCodes = [
   'not-ready',
   'offset-mismatch',
   'append-superseded',
+  'upload-length-inconsistent',
+  'upload-completed',
   'tus-version-unsupported',
   'checksum-mismatch',
   'status-conflict',

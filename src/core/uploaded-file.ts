@@ -2,11 +2,11 @@ import type { Metadata } from './metadata.ts'
 import type { FileStatus } from './status.ts'
 
 /** Over which of its doors a file came in. */
-export type Protocol = 'multipart' | 'raw' | 'tus'
+export type Protocol = 'multipart' | 'raw' | 'tus' | 'resumable'
 
 /** Whether files come in over this door by any number of requests, each of which keeps what it brought. */
 export function isResumable(protocol: Protocol): boolean {
-  return protocol === 'tus'
+  return protocol === 'tus' || protocol === 'resumable'
 }
 
 /** One uploaded file, as its row says. Times are milliseconds since 1970, sizes are bytes. */

@@ -48,6 +48,11 @@ export class RequestBody implements ByteReader {
     return this.#reader !== null
   }
 
+  /** How many bytes of it have been read so far. */
+  get readBytes(): number {
+    return this.#readBytes
+  }
+
   /** Sets the most bytes the whole body may have, and refuses at once a body that declares more. */
   limitTo(bytes: number): void {
     if (this.declaredBytes !== null && this.declaredBytes > bytes) throw tooLarge(bytes, this.declaredBytes)

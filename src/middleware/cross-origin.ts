@@ -17,7 +17,7 @@ const exposedHeaders = [
   ...['Upload-Offset', 'Upload-Length', 'Upload-Expires', 'Upload-Metadata', 'Upload-Defer-Length', 'Upload-Concat'],
   ...['Tus-Resumable', 'Tus-Version', 'Tus-Extension', 'Tus-Max-Size', 'Tus-Checksum-Algorithm'],
   // draft-ietf-httpbis-resumable-upload.
-  ...['Upload-Complete', 'Upload-Limit', 'Upload-Draft-Interop-Version'],
+  ...['Upload-Complete', 'Upload-Incomplete', 'Upload-Limit', 'Accept-Patch'],
 ].join(', ')
 
 /**

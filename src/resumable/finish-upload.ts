@@ -12,6 +12,7 @@ import { isLostUpload } from '../storage/trouble.ts'
 import type { Ledger } from './ledger.ts'
 import { sessionEnded } from './rules.ts'
 import { RunningExamination, type WholeFile } from './running-examination.ts'
+import type { Opening } from './session.ts'
 
 export interface FinishParts {
   ledger: Ledger
@@ -34,10 +35,13 @@ export async function finishUpload(parts: FinishParts): Promise<void> {
   const { opening } = ledger
   const key = objectKey(opening.id, opening.domainId)
   const whole = await judgeWhole(ledger)
+  if (whole.sha256 !== null) requirePromised(opening, whole.sha256)
   if (ledger.progress.stage === 'receiving') {
     await storeWhole(parts, key)
     ledger.note({ stage: 'stored' })
   }
+  const sha256 = whole.sha256 ?? (await readDigest(parts.storage, key))
+  requirePromised(opening, sha256)
   const { offset, reservedBytes } = ledger.progress
   const file = {
     id: opening.id,
@@ -45,7 +49,7 @@ export async function finishUpload(parts: FinishParts): Promise<void> {
     filename: opening.filename,
     declaredType: opening.declaredType,
     ...whole,
-    sha256: whole.sha256 ?? (await readDigest(parts.storage, key)),
+    sha256,
     size: offset,
     metadata: opening.metadata,
     protocol: opening.protocol,
@@ -84,6 +88,14 @@ async function judgeWhole(ledger: Ledger): Promise<WholeFile> {
     await examination.judgeHead(head)
   }
   return examination.finish()
+}
+
+/** Throws `digest-mismatch` unless the file is what its client has promised, if he has. */
+function requirePromised({ sha256: promised }: Opening, sha256: string): void {
+  if (promised === null || promised === sha256) return
+  throw new Refusal('digest-mismatch', 'The upload is not the one that its sha-256 digest promises.', {
+    facts: { algorithm: 'sha-256' },
+  })
 }
 
 /** Has R2 make an object of the parts and the tail. A file that never filled a part is one `put`. */

@@ -7,6 +7,8 @@ const tailRowBytes = 1024 * 1024
 /** What changes while an upload comes in. Plain JSON; whatever it says is on disk. */
 export interface Progress {
   readonly length: number | null
+  /** Whether the append that was said to be the last has come to its end. */
+  readonly hasEnded: boolean
   /** How many bytes are kept: those of all parts, and the tail. */
   readonly offset: number
   /** How many of them are not yet in R2. Always fewer than a part has. */

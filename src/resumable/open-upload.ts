@@ -10,7 +10,7 @@ import type { Database } from '../db/database.ts'
 import { fileTooLarge, requireAllowedName } from '../ingest/examination.ts'
 import { committerOf } from '../services/receive/open-reception.ts'
 import { requireRoom } from '../services/receive/require-room.ts'
-import type { SessionView } from './session.ts'
+import type { Opening, SessionView } from './session.ts'
 import type { Sessions } from './sessions.ts'
 
 /** A resumable upload as its client announces it. */
@@ -24,6 +24,8 @@ export interface AnnouncedUpload {
   metadata: Metadata
   /** Null: the client will say it later. */
   length: number | null
+  endsBy: Opening['endsBy']
+  sha256: string | null
   /** What the protocol wants to be given back with the upload's offset. */
   notes: Readonly<Record<string, string>>
 }
@@ -38,7 +40,7 @@ export interface OpenParts {
 
 /** Opens a session for an upload, once everything that can be known by now speaks for it. Throws what speaks against it. */
 export async function openUpload(announced: AnnouncedUpload, parts: OpenParts): Promise<SessionView> {
-  const { credential, protocol, declaredType, length, notes } = announced
+  const { credential, protocol, declaredType, length, endsBy, sha256, notes } = announced
   requireAccess(credential, 'upload', announced.domain)
   const token = uploadTokenOf(credential)
   const domain = narrowDomain(announced.domain, token)
@@ -59,6 +61,8 @@ export async function openUpload(announced: AnnouncedUpload, parts: OpenParts): 
     policy,
     committer: committerOf(domain, credential),
     length,
+    endsBy,
+    sha256,
     expiresAt: parts.now() + parts.sessionMs,
     notes,
   })

@@ -1,4 +1,5 @@
 import { Refusal } from '../core/errors.ts'
+import { inconsistentLength } from '../core/upload-length.ts'
 import { fileTooLarge } from '../ingest/examination.ts'
 import type { Append, Opening } from './session.ts'
 
@@ -6,6 +7,8 @@ import type { Append, Opening } from './session.ts'
 export interface Standing {
   readonly offset: number
   readonly length: number | null
+  /** Whether the append that was said to be the last has come to its end. */
+  readonly hasEnded: boolean
   readonly isComplete: boolean
 }
 
@@ -27,36 +30,46 @@ export function admitAppend(
 ): Admitted {
   const { offset } = standing
   const { maxFileBytes, maxRequestBytes } = policy
+  if (standing.hasEnded) requireUntouched(standing, append.declaredBytes)
   if (append.offset !== null && append.offset !== offset) throw offsetMismatch(offset, append.offset)
   let length = agreedLength(standing, append.length)
-  if (append.isLast && append.declaredBytes !== null) {
-    length = agreedLength({ ...standing, length }, offset + append.declaredBytes)
-  }
+  const end = append.declaredBytes === null ? null : offset + append.declaredBytes
+  if (length !== null && end !== null && end > length) throw new Overshoot(length, end)
+  if (append.isLast) length = agreedLength({ offset, length }, end)
   if (length !== null && length > maxFileBytes) throw fileTooLarge(filename, maxFileBytes, length)
   const left = (length ?? maxFileBytes) - offset
   const mostBytes = Math.min(left, maxRequestBytes)
   const refuseMore = (bytes: number) => {
     if (bytes <= left) return requestTooLarge(maxRequestBytes, bytes)
-    return length === null ? fileTooLarge(filename, maxFileBytes, offset + bytes) : beyondLength(length, offset + bytes)
+    return length === null
+      ? fileTooLarge(filename, maxFileBytes, offset + bytes)
+      : new Overshoot(length, offset + bytes)
   }
   if (append.declaredBytes !== null && append.declaredBytes > mostBytes) throw refuseMore(append.declaredBytes)
   return { length, mostBytes, refuseMore }
 }
 
 /** The length that a session has, or is told now; two that differ can't both be true, nor can one below the offset. */
-function agreedLength({ offset, length }: Standing, told: number | null): number | null {
+export function agreedLength(
+  { offset, length }: Pick<Standing, 'offset' | 'length'>,
+  told: number | null,
+): number | null {
   if (told === null) return length
-  if (length !== null && length !== told) {
-    throw new Refusal('request-invalid', `The upload has ${length} bytes, as was said before; now it is ${told}.`, {
-      facts: { length, value: told },
-    })
-  }
+  if (length !== null && length !== told) throw inconsistentLength(length, told)
   if (told < offset) {
-    throw new Refusal('request-invalid', `The upload is to have ${told} bytes, and ${offset} are here already.`, {
-      facts: { offset, value: told },
-    })
+    const message = `The upload is to have ${told} bytes, and ${offset} are here already.`
+    throw new Refusal('upload-length-inconsistent', message, { facts: { offset, value: told } })
   }
   return told
+}
+
+/** Lets nothing be added to an upload whose end has come; that it is the end may be said again until it is committed. */
+function requireUntouched({ offset, isComplete }: Standing, declaredBytes: number | null): void {
+  if (declaredBytes !== 0) {
+    const message = `The upload is complete with ${offset} bytes; nothing can be added to it.`
+    throw new Refusal('upload-length-inconsistent', message, { facts: { length: offset } })
+  }
+  if (isComplete) throw new Refusal('upload-completed', 'The upload is complete already.')
 }
 
 export function offsetMismatch(expected: number, provided: number): Refusal {
@@ -72,11 +85,13 @@ export function superseded(): Refusal {
   )
 }
 
-/** The answer to bytes beyond the length that was said. */
-function beyondLength(length: number, value: number): Refusal {
-  return new Refusal('request-too-large', `The upload has ${length} bytes, and this goes beyond them.`, {
-    facts: { limit: length, value },
-  })
+/** An append that brings more than the length that was said. */
+export class Overshoot extends Refusal {
+  constructor(length: number, value: number) {
+    super('upload-length-inconsistent', `The upload has ${length} bytes, and this goes beyond them.`, {
+      facts: { length, value },
+    })
+  }
 }
 
 function requestTooLarge(limit: number, value: number): Refusal {

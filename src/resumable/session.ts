@@ -19,6 +19,10 @@ export interface Opening {
   readonly committer: Committer
   /** Null: the client will say it later. */
   readonly length: number | null
+  /** What makes it whole: that all bytes of its length are here, or that the append said to be the last has ended. */
+  readonly endsBy: 'length' | 'last-append'
+  /** What all of it must hash to, in hexadecimal; null: its client has promised nothing. */
+  readonly sha256: string | null
   readonly expiresAt: number
   /** What a protocol wants to be given back, such as the client's own `Upload-Metadata`. */
   readonly notes: Readonly<Record<string, string>>
@@ -37,6 +41,9 @@ export interface SessionView {
   readonly receivedBytes: number
   /** Whether the file is committed: nothing more can be appended. */
   readonly isComplete: boolean
+  /** The most bytes that it may have, and that one append may bring. */
+  readonly maxBytes: number
+  readonly maxAppendBytes: number
   readonly expiresAt: number
   readonly notes: Readonly<Record<string, string>>
 }
@@ -45,6 +52,8 @@ export interface SessionView {
 export interface Append {
   /** Which session it is for. */
   readonly domainId: string
+  /** The one that it comes by; there is no session for it of an upload that was opened by another. */
+  readonly protocol: Protocol
   /** Where it goes on; it is refused unless that is the session's own offset. Null: wherever the session stands. */
   readonly offset: number | null
   /** From `Content-Length`; null when the request does not say how much it brings. */
@@ -57,11 +66,11 @@ export interface Append {
   readonly checksum: Checksum | null
 }
 
-/** The algorithms of tus's checksum extension that are taken. */
-export const checksumAlgorithms = ['sha1', 'sha256', 'md5', 'crc32'] as const
+/** The algorithms that an append can be held against. */
+export type ChecksumAlgorithm = 'sha1' | 'sha256' | 'sha512' | 'md5' | 'crc32'
 
 export interface Checksum {
-  readonly algorithm: (typeof checksumAlgorithms)[number]
+  readonly algorithm: ChecksumAlgorithm
   /** Hexadecimal. */
   readonly digest: string
 }

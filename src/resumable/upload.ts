@@ -8,7 +8,7 @@ import { appendBody } from './append-body.ts'
 import { claimUpload, ensureMultipart, reserveUpTo } from './claim.ts'
 import { endsUpload, finishUpload } from './finish-upload.ts'
 import type { Ledger } from './ledger.ts'
-import { admitAppend, superseded } from './rules.ts'
+import { admitAppend, agreedLength, Overshoot, superseded } from './rules.ts'
 import { RunningExamination } from './running-examination.ts'
 import type { Append, Opening, SessionView } from './session.ts'
 import type { Fence } from './turns.ts'
@@ -40,11 +40,12 @@ export class Upload {
   /** Where it stands, without disturbing anything. */
   view(): SessionView {
     const ledger = this.#ledger
-    const { id, domainId, protocol, expiresAt, notes } = ledger.opening
+    const { id, domainId, protocol, policy, expiresAt, notes } = ledger.opening
     const { offset, length, stage } = ledger.progress
     const receivedBytes = Math.max(offset, this.#receivedBytes)
     const isComplete = stage === 'committed'
-    return { id, domainId, protocol, offset, length, receivedBytes, isComplete, expiresAt, notes }
+    const limits = { maxBytes: policy.maxFileBytes, maxAppendBytes: policy.maxRequestBytes }
+    return { id, domainId, protocol, offset, length, receivedBytes, isComplete, ...limits, expiresAt, notes }
   }
 
   /** Begins it: claims its row, and finishes it at once when it has no bytes. */
@@ -54,6 +55,7 @@ export class Upload {
       const partBytes = partBytesFor(opening.length ?? opening.policy.maxFileBytes, 0)
       this.#ledger.open(opening, partBytes, {
         length: opening.length,
+        hasEnded: false,
         offset: 0,
         tailBytes: 0,
         r2UploadId: null,
@@ -71,14 +73,16 @@ export class Upload {
   async append(body: RequestBody, append: Append, fence: Fence): Promise<SessionView | null> {
     if (!(await this.#isLive())) return null
     if (fence.isRaised) throw superseded()
-    const { opening } = this.#ledger
-    const { length, mostBytes, refuseMore } = admitAppend(this.view(), append, opening)
+    const { opening, progress } = this.#ledger
+    if (opening.protocol !== append.protocol) return null
+    const { length, mostBytes, refuseMore } = await this.#admit(append)
     await this.#agreeOn(length)
     body.holdTo(mostBytes, () => refuseMore(mostBytes + 1))
     let interruption: unknown = null
     try {
-      if (mostBytes > 0 && (append.declaredBytes !== 0 || append.checksum)) await this.#take(body, append, fence)
-      if (append.isLast) await this.#agreeOn(this.#ledger.progress.offset)
+      if (progress.stage !== 'committed' && (append.declaredBytes !== 0 || append.checksum))
+        await this.#take(body, append, fence)
+      if (append.isLast) await this.#noteEnd()
     } catch (error) {
       await this.#endIfOver(error)
       interruption = error
@@ -135,6 +139,24 @@ export class Upload {
     }
   }
 
+  /** Whether it may begin; one that would go too far for its protocol ends the upload. */
+  async #admit(append: Append) {
+    const { opening, progress } = this.#ledger
+    try {
+      return admitAppend({ ...progress, isComplete: progress.stage === 'committed' }, append, opening)
+    } catch (error) {
+      if (this.#isTooFar(error)) await this.#discard()
+      throw error
+    }
+  }
+
+  /** The append that was said to be the last has come to its end: what is here now is all of it. */
+  async #noteEnd(): Promise<void> {
+    const { progress } = this.#ledger
+    await this.#agreeOn(agreedLength(progress, progress.offset))
+    this.#ledger.note({ hasEnded: true })
+  }
+
   /** Writes the length down, once it is known, and reserves it. */
   async #agreeOn(length: number | null): Promise<void> {
     if (length === null || length === this.#ledger.progress.length) return
@@ -143,8 +165,8 @@ export class Upload {
   }
 
   get #isWhole(): boolean {
-    const { offset, length } = this.#ledger.progress
-    return offset === length
+    const { offset, length, hasEnded } = this.#ledger.progress
+    return offset === length && (hasEnded || this.#ledger.opening.endsBy === 'length')
   }
 
   async #finishIfWhole(): Promise<void> {
@@ -168,8 +190,13 @@ export class Upload {
     return false
   }
 
+  /** The draft wants an upload ended of which more comes than was said; in tus only the append is wrong. */
+  #isTooFar(error: unknown): boolean {
+    return error instanceof Overshoot && this.#ledger.opening.protocol === 'resumable'
+  }
+
   async #endIfOver(error: unknown): Promise<void> {
-    if (endsUpload(error)) {
+    if (endsUpload(error) || this.#isTooFar(error)) {
       await this.#discard()
       throw error
     }

@@ -17,3 +17,9 @@ export async function readTokenFor(
   c.header('Cache-Control', 'no-store')
   return { readToken }
 }
+
+/** The same for an answer that has no body: in a header. */
+export async function giveReadToken(c: AppContext, { id, domainId }: { id: string; domainId: string }): Promise<void> {
+  const { readToken } = await readTokenFor(c, { id, domainId, updatedAt: c.get('deps').now() })
+  c.header('X-Read-Token', readToken)
+}

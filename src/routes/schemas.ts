@@ -46,7 +46,7 @@ export const uploadSchema = z
     status: z.enum(fileStatuses),
     failure: failureSchema,
     metadata: z.record(z.string(), z.string()),
-    protocol: z.enum(['multipart', 'raw', 'tus']),
+    protocol: z.enum(['multipart', 'raw', 'tus', 'resumable']),
     generation: z.int().describe('The pass through processing; reprocessing starts the next.'),
     attempts: z.int(),
     lastEvent: z.int().describe('The number of the newest event of this file.'),

@@ -1,20 +1,18 @@
-import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
+import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppContext, AppEnv } from '../context.ts'
-import { networkOf } from '../core/client-address.ts'
-import { digestAlgorithms, joinDigests, parseDigestField } from '../core/digest.ts'
+import { digestAlgorithms } from '../core/digest.ts'
 import { type Domain, requireFound } from '../core/domain.ts'
 import { Refusal } from '../core/errors.ts'
 import { cleanFilename } from '../core/filename.ts'
-import { essenceOf } from '../core/media-type.ts'
-import { parseMetadata } from '../core/metadata.ts'
 import { requireDomain } from '../middleware/domain.ts'
 import { enforceDomainRules } from '../middleware/domain-rules.ts'
 import { problemDocument } from '../problem.ts'
-import { parseIdempotencyKey } from '../services/receive/idempotency.ts'
 import { receiveMultipart } from '../services/receive/receive-multipart.ts'
-import { receiveRaw } from '../services/receive/receive-raw.ts'
-import type { FileOutcome, IntakeParts } from '../services/receive/reception.ts'
+import type { FileOutcome } from '../services/receive/reception.ts'
+import { answerAccepted, intakeParts, receiveBody, repeatable, requestDigests } from './raw-upload.ts'
 import { readTokenFor } from './read-token.ts'
+import { beginUpload } from './resumable/begin-upload.ts'
+import { announcedFilename, saysComplete } from './resumable/fields.ts'
 import { acceptedUploadSchema, json, problemResponses, resultsSchema } from './schemas.ts'
 import { serialiseUpload, uploadUrl } from './serialise-upload.ts'
 
@@ -70,9 +68,10 @@ const sendForm = createRoute({
     },
   },
   responses: {
+    201: { description: 'With `Upload-Complete: ?0`: a resumable upload has begun, at `Location`.' },
     202: {
-      description: 'Every file was accepted.',
-      content: json(resultsSchema),
+      description: 'Every file was accepted. With `Upload-Complete: ?1` the body is one file, and so is the answer.',
+      content: json(z.union([resultsSchema, acceptedUploadSchema])),
     },
     207: {
       description: 'Some of the files were accepted.',
@@ -109,6 +108,7 @@ const sendRaw = createRoute({
     },
   },
   responses: {
+    201: { description: 'With `Upload-Complete: ?0`: a resumable upload has begun, at `Location`.' },
     202: {
       description: 'The file was accepted.',
       content: json(acceptedUploadSchema),
@@ -120,6 +120,8 @@ const sendRaw = createRoute({
 /** Bytes in: `POST /v1/uploads` and `PUT /v1/uploads/{filename}`. */
 export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(sendForm, async (c) => {
+    const isComplete = saysComplete(c)
+    if (isComplete !== null) return beginUpload(c, { filename: announcedFilename(c), isComplete })
     const body = c.get('body')
     body.expectDigests(requestDigests(c))
     const received = await receiveMultipart({
@@ -142,36 +144,12 @@ export const sendUploadRoutes = new OpenAPIHono<AppEnv>()
     return c.json({ results: outcomes }, accepted.length === outcomes.length ? 202 : 207)
   })
   .openapi(sendRaw, async (c) => {
+    const filename = filenameOf(c)
+    const isComplete = saysComplete(c)
+    if (isComplete !== null) return beginUpload(c, { filename, isComplete })
     const domain = requireDomain(c)
-    const upload = await receiveRaw(
-      {
-        body: c.get('body'),
-        credential: c.get('credential'),
-        domain,
-        filename: filenameOf(c),
-        declaredType: essenceOf(c.req.header('content-type')),
-        digests: requestDigests(c),
-        metadata: metadataOf(c),
-        repeatable: repeatable(c),
-      },
-      intakeParts(c, domain),
-    )
-    c.header('Location', uploadUrl(c, domain, upload.id))
-    return c.json({ ...serialiseUpload(c, domain, upload), ...(await readTokenFor(c, upload)) }, 202)
+    return answerAccepted(c, domain, await receiveBody(c, domain, { filename, length: null }))
   })
-
-function intakeParts(c: AppContext, domain: Domain): IntakeParts {
-  const { databaseFor, storageFor, pool, queue, now, log, defer } = c.get('deps')
-  return {
-    db: databaseFor(domain),
-    storage: storageFor(domain),
-    pool,
-    queue,
-    now,
-    log,
-    defer,
-  }
-}
 
 /**
  * The last segment of the path. Hono gives it undecoded when it can't be decoded, which would be a name nobody meant; and
@@ -188,29 +166,6 @@ function filenameOf(c: AppContext): string {
       `The filename in the path is not percent-encoded UTF-8: "${segment.slice(0, 100)}".`,
     )
   }
-}
-
-/** The metadata of a raw upload. JSON can be written in ASCII alone, which is all that a header holds for certain. */
-function metadataOf(c: AppContext) {
-  const header = c.req.header('x-upload-metadata')
-  return header === undefined ? {} : parseMetadata(header, 'header X-Upload-Metadata')
-}
-
-function repeatable(c: AppContext) {
-  return {
-    idempotencyKey: parseIdempotencyKey(c.req.header('idempotency-key')),
-    network: networkOf(c.req.header('cf-connecting-ip')),
-    method: c.req.method,
-    path: c.req.path,
-  }
-}
-
-/** What the request's digest fields promise of its body. */
-function requestDigests(c: AppContext) {
-  return joinDigests(
-    parseDigestField('Content-Digest', c.req.header('content-digest')),
-    parseDigestField('Repr-Digest', c.req.header('repr-digest')),
-  )
 }
 
 async function serialiseOutcome(c: AppContext, domain: Domain, outcome: FileOutcome) {

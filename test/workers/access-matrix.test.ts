@@ -16,6 +16,7 @@ import {
 } from '../support/workers/client.ts'
 import { appWith, HeldQueue } from '../support/workers/faults.ts'
 import { methods } from '../support/workers/openapi.ts'
+import { begun, complete } from '../support/workers/resumable.ts'
 import { askForToken } from '../support/workers/tokens.ts'
 import { created, idOf, tusResumable } from '../support/workers/tus.ts'
 
@@ -53,7 +54,7 @@ interface Row {
   /** The scope a key needs; null where no key is enough. */
   scope: Scope | null
   /** What is asked for: a thing that has an id, a domain by its slug, or nothing that belongs to anybody. */
-  of: 'file' | 'resumable upload' | 'domain' | 'nothing'
+  of: 'file' | 'tus upload' | 'resumable upload' | 'domain' | 'nothing'
   request?(): Omit<Call, 'key' | 'send'>
   cells: Cells
 }
@@ -130,11 +131,12 @@ const uploading: Row = {
 
 /** What needs no credential still refuses one that nobody issued. */
 const unknownOnes = { garbage: '401', 'expired key': '401', 'revoked key': '401' }
+const openToStrangers: Row = { ...open('204'), cells: { ...open('204').cells, ...unknownOnes } }
 
 /** Whoever may upload to the domain may go on with an upload in it. */
-const resumable = (right: string, request: Row['request']): Row => ({
+const resumable = (of: 'tus upload' | 'resumable upload', right: string, request: Row['request']): Row => ({
   ...file('upload', right),
-  of: 'resumable upload',
+  of,
   cells: { ...file('upload', right).cells, 'own upload token': right },
   ...(request ? { request } : {}),
 })
@@ -161,18 +163,32 @@ const table: Record<string, Row> = {
   'POST /v1/uploads/{id}/reprocess': file('upload', '202 404 404'),
   'POST /v1/uploads/{id}/links': { ...file('read', '201 404 404'), request: body({}) },
   'POST /v1/upload-tokens': { ...file('upload', '201'), of: 'nothing', request: body({}) },
-  'OPTIONS /v1/tus': { ...open('204'), cells: { ...open('204').cells, ...unknownOnes } },
+  'OPTIONS /v1/tus': openToStrangers,
   'POST /v1/tus': {
     ...uploading,
     cells: { ...file('upload', '201').cells, 'own upload token': '201' },
     request: () => ({ headers: { ...tusResumable, 'upload-length': '3' } }),
   },
-  'GET /v1/tus/{id}': resumable('200 404 404', () => ({ headers: tusResumable })),
-  'PATCH /v1/tus/{id}': resumable('204 404 404', () => ({
+  'GET /v1/tus/{id}': resumable('tus upload', '200 404 404', () => ({ headers: tusResumable })),
+  'PATCH /v1/tus/{id}': resumable('tus upload', '204 404 404', () => ({
     headers: { ...tusResumable, 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' },
     body: 'abc',
   })),
-  'DELETE /v1/tus/{id}': resumable('204 404 404', () => ({ headers: tusResumable })),
+  'DELETE /v1/tus/{id}': resumable('tus upload', '204 404 404', () => ({ headers: tusResumable })),
+  'OPTIONS /v1/uploads': openToStrangers,
+  'OPTIONS /v1/uploads/{filename}': openToStrangers,
+  'OPTIONS /v1/resumable': openToStrangers,
+  'POST /v1/resumable': {
+    ...uploading,
+    cells: { ...file('upload', '201').cells, 'own upload token': '201' },
+    request: () => ({ headers: complete(false) }),
+  },
+  'GET /v1/resumable/{id}': resumable('resumable upload', '204 404 404', undefined),
+  'PATCH /v1/resumable/{id}': resumable('resumable upload', '204 404 404', () => ({
+    headers: { ...complete(false), 'upload-offset': '0', 'content-type': 'application/partial-upload' },
+    body: 'abc',
+  })),
+  'DELETE /v1/resumable/{id}': resumable('resumable upload', '204 404 404', undefined),
   'POST /v1/domains': {
     ...administratorOnly('201'),
     request: () => ({ headers: json, body: JSON.stringify({ slug: `made-${++made}` }) }),
@@ -291,13 +307,13 @@ async function addressOf(
     .replace('{filename}', 'a.txt')
     .replace('{keyId}', uuidv7())
     .replace('{hostname}', 'nobody.example')
-  const origin = path.startsWith('/v1/upload') || path.startsWith('/v1/tus') ? own.origin : apex
+  const origin = /^\/v1\/(upload|tus|resumable)/.test(path) ? own.origin : apex
   const holder = { own, "another domain's": other, unknown: null }[target]
   if (row.of === 'domain') return origin + path.replace('{slug}', holder?.slug ?? 'nobody')
   if (row.of === 'nothing' || !holder) return origin + path.replace('{id}', uuidv7())
-  if (row.of === 'resumable upload') {
-    return origin + path.replace('{id}', idOf(await created(holder, 3, { send, key: adminToken })))
-  }
+  const asAdmin = { send, key: adminToken }
+  if (row.of === 'tus upload') return origin + path.replace('{id}', idOf(await created(holder, 3, asAdmin)))
+  if (row.of === 'resumable upload') return origin + path.replace('{id}', idOf(await begun(holder, 3, asAdmin)))
   return origin + path.replace('{id}', (holder === own ? ownFileId : undefined) ?? (await completeFile(holder)))
 }
 

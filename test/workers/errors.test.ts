@@ -17,10 +17,12 @@ import {
   postForm,
   putFile,
   type TestDomain,
+  waitForStatus,
 } from '../support/workers/client.ts'
 import { appWith, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
+import { append, begun } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
-import { created, head, patch } from '../support/workers/tus.ts'
+import { created, head, idOf, patch } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -181,6 +183,14 @@ const provoked: Record<ErrorCode, () => Promise<Answer>> = {
     return appending
   },
   'tus-version-unsupported': async () => call('DELETE', `${(await makeDomain()).origin}/v1/tus/${uuidv7()}`),
+  'upload-length-inconsistent': async () => append(await begun(await makeDomain(), 10), 0, 'abc', true),
+  'upload-completed': async () => {
+    const domain = await makeDomain()
+    const url = await begun(domain)
+    await append(url, 0, 'abc', true)
+    await waitForStatus(domain, idOf(url))
+    return append(url, 3, undefined, true)
+  },
   'checksum-mismatch': async () =>
     patch(await created(await makeDomain(), 10), 0, 'abc', {
       headers: { 'upload-checksum': `md5 ${btoa('0123456789abcdef')}` },

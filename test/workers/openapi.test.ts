@@ -18,6 +18,7 @@ import {
   upload,
 } from '../support/workers/client.ts'
 import { expectMatches, type Json, methods, operationsOf, withoutReferences } from '../support/workers/openapi.ts'
+import { append, begin, begun, complete } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
 import { create, created, patch, tusCall } from '../support/workers/tus.ts'
 
@@ -316,6 +317,24 @@ describe('an answer is what the document says', () => {
     ['patch', '/v1/tus/{id}', 204, async () => patch(await created(domain, 3), 0, 'abc')],
     ['patch', '/v1/tus/{id}', 409, async () => patch(await created(domain, 3), 1, 'abc')],
     ['delete', '/v1/tus/{id}', 204, async () => tusCall('DELETE', await created(domain, 3))],
+    ['options', '/v1/uploads', 204, () => call('OPTIONS', `${domain.origin}/v1/uploads`)],
+    ['options', '/v1/uploads/{filename}', 204, () => call('OPTIONS', `${domain.origin}/v1/uploads/a`)],
+    ['options', '/v1/resumable', 204, () => call('OPTIONS', `${domain.origin}/v1/resumable`)],
+    ['post', '/v1/uploads', 201, () => call('POST', `${domain.origin}/v1/uploads`, { headers: complete(false) })],
+    [
+      'post',
+      '/v1/uploads',
+      202,
+      () => call('POST', `${domain.origin}/v1/uploads`, { headers: complete(true), body: 'abc' }),
+    ],
+    ['put', '/v1/uploads/{filename}', 201, () => putFile(domain.origin, 'a', undefined, { headers: complete(false) })],
+    ['post', '/v1/resumable', 201, () => begin(domain.origin, false)],
+    ['post', '/v1/resumable', 202, () => begin(domain.origin, true, { body: 'abc' })],
+    ['get', '/v1/resumable/{id}', 204, async () => call('GET', await begun(domain))],
+    ['patch', '/v1/resumable/{id}', 204, async () => append(await begun(domain), 0, 'abc', false)],
+    ['patch', '/v1/resumable/{id}', 202, async () => append(await begun(domain), 0, 'abc', true)],
+    ['patch', '/v1/resumable/{id}', 409, async () => append(await begun(domain), 1, 'abc', false)],
+    ['delete', '/v1/resumable/{id}', 204, async () => call('DELETE', await begun(domain))],
     ['get', '/healthz', 200, () => call('GET', 'http://localhost/healthz')],
   ]
 

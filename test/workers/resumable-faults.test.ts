@@ -106,6 +106,8 @@ const openingOf = (domain: TestDomain, { bytes, isDeferred }: Life): Opening => 
   policy: storedPolicy(domain.policy),
   committer: { domainId: domain.id, keyId: null, token: null, isAnonymous: true },
   length: isDeferred ? null : bytes.length,
+  endsBy: 'length',
+  sha256: null,
   expiresAt: Date.now() + 3600_000,
   notes: {},
 })
@@ -132,6 +134,7 @@ async function goOn(upload: Upload, domain: TestDomain, { bytes, cuts }: Life, s
     const length = to === bytes.length ? bytes.length : null
     const append = {
       domainId: domain.id,
+      protocol: 'tus' as const,
       offset: view.offset,
       declaredBytes: piece.length,
       length,

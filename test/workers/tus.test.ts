@@ -189,12 +189,12 @@ describe('core', () => {
     const domain = await makeDomain()
     const url = await created(domain, 5)
     expectStatus(await patch(url, 0, 'abc'), 204)
-    expectProblem(await patch(url, 3, 'defg'), 413, 'request-too-large')
-    expectProblem(await patch(url, 3, chunkedBody(Buffer.from('defg'))), 413, 'request-too-large')
+    expectProblem(await patch(url, 3, 'defg'), 400, 'upload-length-inconsistent')
+    expectProblem(await patch(url, 3, chunkedBody(Buffer.from('defg'))), 400, 'upload-length-inconsistent')
     expect(offsetOf(await head(url))).toBe(3)
     expectStatus(await patch(url, 3, 'de'), 204)
     expectStatus(await patch(url, 5, ''), 204)
-    expectProblem(await patch(url, 5, 'f'), 413, 'request-too-large')
+    expectProblem(await patch(url, 5, 'f'), 400, 'upload-length-inconsistent')
     await waitForStatus(domain, idOf(url))
   })
 
@@ -337,7 +337,11 @@ describe('creation-defer-length', () => {
     const after = await head(url)
     expect(after.headers.has('upload-defer-length')).toBe(false)
     expect(after.headers.get('upload-length')).toBe(String(bytes.length))
-    expectProblem(await patch(url, partBytes + 20, 'a', { headers: { 'upload-length': '1' } }), 400, 'request-invalid')
+    expectProblem(
+      await patch(url, partBytes + 20, 'a', { headers: { 'upload-length': '1' } }),
+      400,
+      'upload-length-inconsistent',
+    )
     expectStatus(await patch(url, partBytes + 20, bytes.subarray(partBytes + 20), { headers: length }), 204)
     expect(await waitForStatus(domain, idOf(url))).toMatchObject({ size: bytes.length, sha256: sha256(bytes) })
     expect(await holdings(domain)).toEqual(heldExactly(bytes.length))
@@ -347,7 +351,7 @@ describe('creation-defer-length', () => {
     const domain = await makeDomain()
     const url = await created(domain, null)
     expectStatus(await patch(url, 0, 'abc'), 204)
-    expectProblem(await patch(url, 3, '', { headers: { 'upload-length': '2' } }), 400, 'request-invalid')
+    expectProblem(await patch(url, 3, '', { headers: { 'upload-length': '2' } }), 400, 'upload-length-inconsistent')
     expectStatus(await patch(url, 3, '', { headers: { 'upload-length': '3' } }), 204)
     await waitForStatus(domain, idOf(url))
     expect(await holdings(domain)).toEqual(heldExactly(3))

@@ -1,11 +1,14 @@
 import { Refusal } from '../../core/errors.ts'
 import { type Metadata, metadataSchema } from '../../core/metadata.ts'
-import { type Checksum, checksumAlgorithms } from '../../resumable/session.ts'
+import type { Checksum } from '../../resumable/session.ts'
 
 /** `Upload-Metadata` as long as this is no longer notes on a file. */
 const mostMetadataCharacters = 8 * 1024
 
-const checksumBytes: Record<Checksum['algorithm'], number> = { sha1: 20, sha256: 32, md5: 16, crc32: 4 }
+/** The algorithms of the checksum extension that are taken. */
+export const checksumAlgorithms = ['sha1', 'sha256', 'md5', 'crc32'] as const
+
+const checksumBytes: Record<(typeof checksumAlgorithms)[number], number> = { sha1: 20, sha256: 32, md5: 16, crc32: 4 }
 
 /** The content type of a body that is bytes of an upload. */
 export const offsetOctetStream = 'application/offset+octet-stream'

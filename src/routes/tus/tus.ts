@@ -9,10 +9,17 @@ import { enforceDomainRules } from '../../middleware/domain-rules.ts'
 import { tusVersion } from '../../middleware/tus-protocol.ts'
 import { lostSession } from '../../resumable/lost-session.ts'
 import { openUpload } from '../../resumable/open-upload.ts'
-import { type Append, checksumAlgorithms, type SessionView } from '../../resumable/session.ts'
-import { readTokenFor } from '../read-token.ts'
+import type { Append, SessionView } from '../../resumable/session.ts'
+import { giveReadToken } from '../read-token.ts'
 import { domainQuery, idParam, problemResponses } from '../schemas.ts'
-import { announcedLength, offsetOctetStream, parseBytes, parseChecksum, parseTusMetadata } from './fields.ts'
+import {
+  announcedLength,
+  checksumAlgorithms,
+  offsetOctetStream,
+  parseBytes,
+  parseChecksum,
+  parseTusMetadata,
+} from './fields.ts'
 
 /** The extensions of tus 1.0 that are spoken here. */
 const extensions = [
@@ -118,6 +125,8 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
         declaredType: essenceOf(metadata.filetype),
         metadata: metadata.own,
         length,
+        endsBy: 'length',
+        sha256: null,
         notes: sent === undefined ? {} : { metadata: sent },
       },
       { sessions, db: databaseFor(domain), now, sessionMs },
@@ -196,9 +205,9 @@ async function send(
   c: AppContext,
   domain: Domain,
   id: string,
-  announced: Omit<Append, 'domainId'>,
+  announced: Omit<Append, 'domainId' | 'protocol'>,
 ): Promise<SessionView> {
-  const view = await c.get('deps').sessions.append(domain, id, announced, c.req.raw.body)
+  const view = await c.get('deps').sessions.append(domain, id, { ...announced, protocol: 'tus' }, c.req.raw.body)
   return view ?? fail(c, domain, id)
 }
 
@@ -212,12 +221,6 @@ function describe(c: AppContext, { offset, isComplete, expiresAt }: SessionView)
   c.header('Upload-Offset', String(offset))
   // RFC 9110 §5.6.7, as the expiration extension asks; an upload that is complete does not expire.
   if (!isComplete) c.header('Upload-Expires', new Date(expiresAt).toUTCString())
-}
-
-/** tus answers have no body: who can follow the upload by a token alone finds it in a header. */
-async function giveReadToken(c: AppContext, { id, domainId }: SessionView): Promise<void> {
-  const { readToken } = await readTokenFor(c, { id, domainId, updatedAt: c.get('deps').now() })
-  c.header('X-Read-Token', readToken)
 }
 
 function uploadUrl(c: AppContext, domain: Domain, id: string): string {

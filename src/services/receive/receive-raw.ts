@@ -2,6 +2,7 @@ import { type Credential, requireAccess, uploadTokenOf } from '../../core/access
 import type { ExpectedDigests } from '../../core/digest.ts'
 import type { Domain } from '../../core/domain.ts'
 import { type Metadata, requireMetadata, withFixedMetadata } from '../../core/metadata.ts'
+import { inconsistentLength } from '../../core/upload-length.ts'
 import { fixedMetadata, narrowDomain } from '../../core/upload-token.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import { fileTooLarge } from '../../ingest/examination.ts'
@@ -10,13 +11,15 @@ import type { RequestBody } from '../../ingest/request-body.ts'
 import { openReception, type Repeatable } from './open-reception.ts'
 import type { IntakeParts } from './reception.ts'
 
-/** A `PUT` whose body is one file. */
+/** A request whose body is one file. */
 export interface RawUpload {
   body: RequestBody
   credential: Credential
   domain: Domain
   filename: string
   declaredType: string | null
+  /** How many bytes the file has, where the client says so beside `Content-Length`; else null. */
+  length: number | null
   digests: ExpectedDigests
   metadata: Metadata
   repeatable: Repeatable
@@ -24,7 +27,7 @@ export interface RawUpload {
 
 /** Receives one file that is the whole body. Throws a `Refusal`; nothing is kept then. */
 export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promise<UploadedFile> {
-  const { body, credential, filename } = request
+  const { body, credential, filename, length } = request
   requireAccess(credential, 'upload', request.domain)
   const token = uploadTokenOf(credential)
   const domain = narrowDomain(request.domain, token)
@@ -32,6 +35,8 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
   const { maxFileBytes, maxRequestBytes } = domain.policy
   requireMetadata(domain.policy.metadata, metadata)
   const { declaredBytes } = body
+  if (length !== null && declaredBytes !== null && length !== declaredBytes)
+    throw inconsistentLength(length, declaredBytes)
   if (declaredBytes !== null && declaredBytes > maxFileBytes) throw fileTooLarge(filename, maxFileBytes, declaredBytes)
   body.limitTo(maxRequestBytes)
   const reception = await openReception(parts, domain, credential, 'raw', request.repeatable, declaredBytes ?? 0)
@@ -44,6 +49,7 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
       atMostBytes: declaredBytes,
       declaredBytes,
     })
+    if (length !== null && length !== body.readBytes) throw inconsistentLength(length, body.readBytes)
     const [outcome] = await reception.commit(metadata)
     if (outcome && 'upload' in outcome) return outcome.upload
     throw outcome?.refusal

@@ -2,6 +2,8 @@ import { env, exports } from 'cloudflare:workers'
 import { Buffer } from 'node:buffer'
 import { expect } from 'vitest'
 import type { Scope } from '../../../src/core/access.ts'
+import type { ErrorCode } from '../../../src/core/errors.ts'
+import { problems } from '../../../src/problem.ts'
 import { type FormPart, formBody, multipartType } from '../e2e/bodies.ts'
 import { eventually } from '../e2e/eventually.ts'
 
@@ -191,7 +193,7 @@ export function expectProblem(answer: Answer, status: number, code: string) {
   expect({ status: answer.status, code: answer.json?.code }, answer.text).toEqual({ status, code })
   expect(answer.headers.get('content-type')).toBe('application/problem+json')
   expect(answer.json).toMatchObject({
-    type: `urn:stevedore:problem:${code}`,
+    type: problems[code as ErrorCode].type ?? `urn:stevedore:problem:${code}`,
     status,
     title: expect.stringMatching(/./),
     detail: expect.stringMatching(/./),
