@@ -31,6 +31,8 @@ export class RunningDigest {
   }
 
   pass(bytes: Uint8Array): void {
+    // A hash that has ended with the last part takes nothing more, not even no bytes.
+    if (bytes.length === 0) return
     this.#bytes += bytes.length
     this.#hash?.update(bytes)
   }
