@@ -284,6 +284,14 @@ describe('append', () => {
     })
   })
 
+  test('a file that is one part to the byte comes in one append', async () => {
+    const domain = await makeDomain()
+    const bytes = noise(partBytes)
+    const url = await begun(domain, bytes.length)
+    expectStatus(await append(url, 0, bytes, true), 202)
+    await expectFile(domain, idOf(url), bytes)
+  })
+
   test('the length is what the last append makes it', async () => {
     const domain = await makeDomain()
     const url = await begun(domain)
@@ -633,6 +641,29 @@ describe('cancellation', () => {
     expectStatus(await call('DELETE', url), 204)
     expectStatus(await retrieve(url), 404)
     await expectFile(domain, idOf(url), Buffer.from('abc'))
+  })
+})
+
+describe('a page in a browser', () => {
+  test('may send the fields of the draft, and read them', async () => {
+    const page = 'https://app.example.com'
+    const domain = await makeDomain({ allowedOrigins: [page] })
+    const asked = 'content-disposition,content-type,upload-complete,upload-length,upload-offset'
+    const preflight = await call('OPTIONS', `${domain.origin}/v1/resumable/x`, {
+      headers: { origin: page, 'access-control-request-method': 'PATCH', 'access-control-request-headers': asked },
+    })
+    expectStatus(preflight, 204)
+    expect(preflight.headers.get('access-control-allow-methods')?.split(',')).toContain('PATCH')
+    expect(preflight.headers.get('access-control-allow-headers')).toBe(asked)
+    const url = await begun(domain, null, { headers: { origin: page } })
+    const mismatch = await append(url, 1, 'a', false, { headers: { origin: page } })
+    for (const answer of [await retrieve(url, { headers: { origin: page } }), mismatch]) {
+      expect(answer.headers.get('access-control-allow-origin')).toBe(page)
+      const exposed = answer.headers.get('access-control-expose-headers')?.split(', ')
+      expect(exposed).toEqual(
+        expect.arrayContaining(['Location', 'Upload-Offset', 'Upload-Complete', 'Upload-Length', 'Upload-Limit']),
+      )
+    }
   })
 })
 
