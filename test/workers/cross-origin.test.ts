@@ -168,7 +168,7 @@ describe('a preflight on the apex host', () => {
 })
 
 test('OPTIONS that is no preflight is answered as before', async () => {
-  const answer = await call('OPTIONS', `${domain.origin}/v1/uploads`, withOrigin(page))
+  const answer = await call('OPTIONS', `${domain.origin}/v1/upload-tokens`, withOrigin(page))
   expectProblem(answer, 405, 'method-not-allowed')
   expect(answer.headers.get('allow')).toContain('POST')
   expectReadable(answer, page)
@@ -262,6 +262,7 @@ describe('a request of a page on a domain’s own host', () => {
     expectReadable(content, page)
     const exposed = content.headers.get('access-control-expose-headers')?.split(', ')
     expect(exposed?.sort()).toEqual([
+      'Accept-Patch',
       'Accept-Ranges',
       'Content-Disposition',
       'Content-Range',
@@ -279,8 +280,8 @@ describe('a request of a page on a domain’s own host', () => {
       'Upload-Complete',
       'Upload-Concat',
       'Upload-Defer-Length',
-      'Upload-Draft-Interop-Version',
       'Upload-Expires',
+      'Upload-Incomplete',
       'Upload-Length',
       'Upload-Limit',
       'Upload-Metadata',

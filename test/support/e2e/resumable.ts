@@ -65,6 +65,22 @@ export class ResumableUpload {
   }
 }
 
+/** Begins an upload with a body that the test sends, over a connection that it may cut. */
+export async function openCreation(
+  worker: LocalWorker,
+  domain: TestDomain,
+  length: number,
+  complete: '?0' | '?1',
+): Promise<RawConnection> {
+  const connection = await RawConnection.open(worker.port)
+  await connection.sendHead('POST', '/v1/resumable', {
+    Host: domain.host,
+    'Upload-Complete': complete,
+    'Content-Length': length,
+  })
+  return connection
+}
+
 /** The id in the address of an upload. */
 export function idOf(url: string): string {
   return new URL(url).pathname.split('/').at(-1) as string
