@@ -126,6 +126,18 @@ describe('creation', () => {
     }
   })
 
+  test('who has no key can follow the upload from then on', async () => {
+    const domain = await makeDomain({ publicRead: false })
+    const answer = await begin(domain.origin, false)
+    const key = answer.headers.get('x-read-token')!
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    const status = await call('GET', `${domain.origin}/v1/uploads/${idOf(answer.headers.get('location')!)}/status`, {
+      key,
+    })
+    expect(status.json).toMatchObject({ status: 'uploading', received: { bytes: 0, ofBytes: null } })
+    expect((await begin(domain.origin, false, { key: adminToken })).headers.get('x-read-token')).toBeNull()
+  })
+
   test('a label for appends says nothing of the file', async () => {
     const domain = await makeDomain()
     const headers = { 'content-type': 'application/partial-upload' }
