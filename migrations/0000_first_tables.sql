@@ -13,14 +13,29 @@ CREATE TABLE `api_keys` (
 CREATE UNIQUE INDEX `api_keys_hash_unique` ON `api_keys` (`hash`);--> statement-breakpoint
 CREATE INDEX `api_keys_by_domain` ON `api_keys` (`domain_id`);--> statement-breakpoint
 CREATE INDEX `api_keys_revoked` ON `api_keys` (`revoked_at`) WHERE revoked_at IS NOT NULL;--> statement-breakpoint
-CREATE TABLE `callback_secrets` (
-	`domain_id` text PRIMARY KEY NOT NULL,
-	`secret` text NOT NULL,
-	`previous_secret` text,
-	`previous_secret_until` integer,
-	`created_at` integer NOT NULL
+CREATE TABLE `idempotency_keys` (
+	`domain_id` text NOT NULL,
+	`client` text NOT NULL,
+	`key` text NOT NULL,
+	`holder` text NOT NULL,
+	`lease_expires_at` integer NOT NULL,
+	`fingerprint` text,
+	`outcome` text,
+	`created_at` integer NOT NULL,
+	PRIMARY KEY(`domain_id`, `client`, `key`)
 );
 --> statement-breakpoint
+CREATE INDEX `idempotency_keys_by_age` ON `idempotency_keys` (`created_at`);--> statement-breakpoint
+CREATE TABLE `token_uses` (
+	`domain_id` text NOT NULL,
+	`token_id` text NOT NULL,
+	`used` integer NOT NULL,
+	`expires_at` integer NOT NULL,
+	PRIMARY KEY(`domain_id`, `token_id`),
+	CONSTRAINT "used_not_negative" CHECK(used >= 0)
+);
+--> statement-breakpoint
+CREATE INDEX `token_uses_by_end` ON `token_uses` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `dead_letters` (
 	`id` text PRIMARY KEY NOT NULL,
 	`kind` text NOT NULL,
@@ -34,6 +49,11 @@ CREATE TABLE `dead_letters` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `dead_letters_by_publish` ON `dead_letters` (`kind`,`row_id`,`generation`,`publish`);--> statement-breakpoint
+CREATE TABLE `sweep_cursors` (
+	`name` text PRIMARY KEY NOT NULL,
+	`cursor` text NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `domain_accounts` (
 	`domain_id` text PRIMARY KEY NOT NULL,
 	`policy` text NOT NULL,
@@ -70,6 +90,17 @@ CREATE TABLE `domains` (
 );
 --> statement-breakpoint
 CREATE UNIQUE INDEX `domains_slug_unique` ON `domains` (`slug`);--> statement-breakpoint
+CREATE TABLE `hostnames` (
+	`hostname` text NOT NULL,
+	`domain_id` text NOT NULL,
+	`created_at` integer NOT NULL,
+	`verified_at` integer,
+	PRIMARY KEY(`hostname`, `domain_id`),
+	FOREIGN KEY (`domain_id`) REFERENCES `domains`(`id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX `hostnames_verified` ON `hostnames` (`hostname`) WHERE verified_at IS NOT NULL;--> statement-breakpoint
+CREATE INDEX `hostnames_by_domain` ON `hostnames` (`domain_id`);--> statement-breakpoint
 CREATE TABLE `file_events` (
 	`seq` integer PRIMARY KEY AUTOINCREMENT NOT NULL,
 	`file_id` text NOT NULL,
@@ -97,30 +128,6 @@ CREATE TABLE `file_variants` (
 	PRIMARY KEY(`file_id`, `name`)
 );
 --> statement-breakpoint
-CREATE TABLE `hostnames` (
-	`hostname` text NOT NULL,
-	`domain_id` text NOT NULL,
-	`created_at` integer NOT NULL,
-	`verified_at` integer,
-	PRIMARY KEY(`hostname`, `domain_id`),
-	FOREIGN KEY (`domain_id`) REFERENCES `domains`(`id`) ON UPDATE no action ON DELETE no action
-);
---> statement-breakpoint
-CREATE UNIQUE INDEX `hostnames_verified` ON `hostnames` (`hostname`) WHERE verified_at IS NOT NULL;--> statement-breakpoint
-CREATE INDEX `hostnames_by_domain` ON `hostnames` (`domain_id`);--> statement-breakpoint
-CREATE TABLE `idempotency_keys` (
-	`domain_id` text NOT NULL,
-	`client` text NOT NULL,
-	`key` text NOT NULL,
-	`holder` text NOT NULL,
-	`lease_expires_at` integer NOT NULL,
-	`fingerprint` text,
-	`outcome` text,
-	`created_at` integer NOT NULL,
-	PRIMARY KEY(`domain_id`, `client`, `key`)
-);
---> statement-breakpoint
-CREATE INDEX `idempotency_keys_by_age` ON `idempotency_keys` (`created_at`);--> statement-breakpoint
 CREATE TABLE `step_runs` (
 	`file_id` text NOT NULL,
 	`generation` integer NOT NULL,
@@ -136,21 +143,6 @@ CREATE TABLE `step_runs` (
 	PRIMARY KEY(`file_id`, `generation`, `step`)
 );
 --> statement-breakpoint
-CREATE TABLE `sweep_cursors` (
-	`name` text PRIMARY KEY NOT NULL,
-	`cursor` text NOT NULL
-);
---> statement-breakpoint
-CREATE TABLE `token_uses` (
-	`domain_id` text NOT NULL,
-	`token_id` text NOT NULL,
-	`used` integer NOT NULL,
-	`expires_at` integer NOT NULL,
-	PRIMARY KEY(`domain_id`, `token_id`),
-	CONSTRAINT "used_not_negative" CHECK(used >= 0)
-);
---> statement-breakpoint
-CREATE INDEX `token_uses_by_end` ON `token_uses` (`expires_at`);--> statement-breakpoint
 CREATE TABLE `uploaded_files` (
 	`id` text PRIMARY KEY NOT NULL,
 	`domain_id` text NOT NULL,
@@ -195,6 +187,14 @@ CREATE INDEX `uploaded_files_running` ON `uploaded_files` (`domain_id`,`lease_ex
 CREATE INDEX `uploaded_files_postponed` ON `uploaded_files` (`domain_id`,`postponed_at`) WHERE postponed_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `uploaded_files_to_remove` ON `uploaded_files` (`removal_due_at`) WHERE removal_due_at IS NOT NULL;--> statement-breakpoint
 CREATE INDEX `uploaded_files_tombstones` ON `uploaded_files` (`updated_at`) WHERE status = 'deleted' AND removal_due_at IS NULL;--> statement-breakpoint
+CREATE TABLE `callback_secrets` (
+	`domain_id` text PRIMARY KEY NOT NULL,
+	`secret` text NOT NULL,
+	`previous_secret` text,
+	`previous_secret_until` integer,
+	`created_at` integer NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE `webhook_deliveries` (
 	`id` text PRIMARY KEY NOT NULL,
 	`domain_id` text NOT NULL,
