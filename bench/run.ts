@@ -3,6 +3,7 @@ import { Client } from './client/client.ts'
 import { buffers } from './measures/buffers.ts'
 import { bundle } from './measures/bundle.ts'
 import { calls } from './measures/calls.ts'
+import { jobs } from './measures/jobs.ts'
 import { live } from './measures/live.ts'
 import type { Measure } from './measures/measure.ts'
 import { memory } from './measures/memory.ts'
@@ -11,12 +12,13 @@ import { parse } from './measures/parse.ts'
 import { parsers } from './measures/parsers.ts'
 import { small } from './measures/small.ts'
 import { store } from './measures/store.ts'
+import { webhooks } from './measures/webhooks.ts'
 import { keepResult, resultNow } from './report/results.ts'
 import type { Row } from './report/row.ts'
 import { formatTable } from './report/table.ts'
 
 const measures = new Map<string, Measure>(
-  Object.entries({ parse, parsers, store, overlap, memory, buffers, small, calls, live, bundle }),
+  Object.entries({ parse, parsers, store, overlap, memory, buffers, small, jobs, calls, live, webhooks, bundle }),
 )
 
 /** `npm run bench`: all measures, or those that are named. What they give is kept in `results.json` and the README. */

@@ -7,6 +7,9 @@ const gibibyte = 1024 ** 3
 
 export const asAdministrator = { authorization: `Bearer ${adminToken}` }
 
+/** Where the application is administered. */
+export const apexHost = baseDomain
+
 /** Where a domain of the application is served. */
 export const hostOf = (slug: string) => `${slug}.${baseDomain}`
 

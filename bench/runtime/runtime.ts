@@ -21,6 +21,8 @@ export interface WorkerToRun {
   vars?: Record<string, string>
   /** Whether it is the application: its database gets the project's tables, and its Durable Objects are there. */
   isApplication?: boolean
+  /** Whether it takes what it puts on its queue, as soon as it is there. */
+  isConsumer?: boolean
 }
 
 /** Workers in one workerd process, which also runs the simulators of R2, D1 and Queues. */
@@ -38,8 +40,8 @@ export interface Runtime {
 
 /**
  * Starts a fresh workerd process with the Workers, each with a bucket, a database and a queue of its own. Clients reach
- * a Worker through a socket of its own, so that no proxy stands between them. No queue has a consumer: jobs are sent
- * and go no further.
+ * a Worker through a socket of its own, so that no proxy stands between them. No queue has a consumer, unless its Worker
+ * is to be one: jobs are sent and go no further.
  */
 export async function startRuntime(workers: readonly WorkerToRun[], { inspect = false } = {}): Promise<Runtime> {
   const folder = await mkdtemp(join(await fastestFolder(), 'stevedore-bench-'))
@@ -49,9 +51,13 @@ export async function startRuntime(workers: readonly WorkerToRun[], { inspect = 
   const miniflare = new Miniflare({
     ...convertV4MiniflareOptions({
       log: new Log(LogLevel.ERROR),
+      // What a Worker says of each job would hide what is measured.
+      handleStructuredLogs: ({ level, message }) => {
+        if (level === 'warn' || level === 'error') console.error(message)
+      },
       cf: false,
       ...(inspect ? { inspectorPort: 0 } : {}),
-      workers: workers.map(({ name, vars = {}, isApplication }, index) => ({
+      workers: workers.map(({ name, vars = {}, isApplication, isConsumer }, index) => ({
         name,
         modules: modulesOf(name, bundles[index] as Bundle),
         compatibilityDate: compatibility_date as string,
@@ -61,6 +67,7 @@ export async function startRuntime(workers: readonly WorkerToRun[], { inspect = 
         d1Databases: { DB: name },
         ...(isApplication ? { durableObjects } : {}),
         queueProducers: { JOBS: `jobs-of-${name}` },
+        ...(isConsumer ? { queueConsumers: { [`jobs-of-${name}`]: { maxBatchSize: 10, maxBatchTimeout: 0 } } } : {}),
         unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
       })),
     }),
