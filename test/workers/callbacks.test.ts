@@ -98,6 +98,7 @@ describe('a callback', () => {
     expect(shop.receiver.received).toEqual([])
     await putFile(domain.origin, 'b', 'abc', header())
     await shop.drain()
+    expect(shop.receiver.at('/callback')).toHaveLength(1)
     await shop.endpoint(domain, '/endpoint', ['upload.complete'])
     await putFile(domain.origin, 'c', 'abc', header())
     await shop.drain()
