@@ -9,6 +9,8 @@ const testVars = {
 
 export default defineConfig({
   test: {
+    // Vitest would leave one core to itself; much of what is tested waits for something.
+    maxWorkers: 2,
     projects: [
       {
         plugins: [
@@ -41,7 +43,6 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          fileParallelism: false,
         },
       },
     ],
