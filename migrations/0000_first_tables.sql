@@ -149,6 +149,7 @@ CREATE TABLE `uploaded_files` (
 	`object_key` text NOT NULL,
 	`r2_upload_id` text,
 	`expires_at` integer,
+	`is_partial` integer DEFAULT false NOT NULL,
 	`token_id` text,
 	`filename` text NOT NULL,
 	`declared_type` text,

@@ -7,7 +7,7 @@ import { fileEvents, uploadedFiles } from './schema.ts'
 /**
  * The statement that follows every change of a file's row, in the same batch: it writes the event that the row names as
  * its latest (`last_event`), unless that one is there already. So a guarded update that did not happen leaves no event,
- * one that did leaves exactly one, and the numbers have no gaps.
+ * one that did leaves exactly one, and the numbers have no gaps. Of a partial upload nobody is told anything.
  */
 export function recordLatestEvent(db: Database, fileId: string | Placeholder) {
   return recordLatestEventsOf(db, sql`${uploadedFiles.id} = ${fileId}`)
@@ -24,7 +24,7 @@ function recordLatestEventsOf(db: Database, these: SQL) {
     sql`SELECT NULL, ${file.id}, ${file.domainId}, ${file.lastEvent}, ${file.status}, ${file.generation},
           ${file.failureCode}, ${file.failureDetail}, ${file.updatedAt}
         FROM ${file}
-        WHERE ${these} AND NOT EXISTS (
+        WHERE ${these} AND NOT ${file.isPartial} AND NOT EXISTS (
           SELECT 1 FROM ${fileEvents} WHERE ${fileEvents.fileId} = ${file.id} AND ${fileEvents.number} = ${file.lastEvent})
         ORDER BY ${file.id}`,
   )

@@ -18,7 +18,7 @@ export async function claimUpload(
   opening: Opening,
 ): Promise<void> {
   const { db, now } = parts
-  const { id, domainId, filename, declaredType, length, metadata, protocol, callbackUrl, expiresAt } = opening
+  const { id, domainId, filename, declaredType, length, metadata, protocol, callbackUrl, expiresAt, role } = opening
   const file = {
     id,
     objectKey: objectKey(id, domainId),
@@ -32,6 +32,7 @@ export async function claimUpload(
     callbackUrl,
     r2UploadId: null,
     expiresAt,
+    isPartial: role.kind === 'partial',
   }
   try {
     await claimFile(db, opening.committer, file, now())

@@ -64,6 +64,13 @@ export async function finishUpload(parts: FinishParts): Promise<void> {
   defer(publishJobs({ queue, log }, [{ kind: 'process', id, domainId, generation, publish: 1, bytes: size }]))
 }
 
+/** Finishes a piece of a file: R2 has it as an object of its own, until it is joined or its time is over. */
+export async function finishPartial({ ledger, storage }: Pick<FinishParts, 'ledger' | 'storage'>): Promise<void> {
+  const { id, domainId } = ledger.opening
+  await storeWhole({ ledger, storage }, objectKey(id, domainId))
+  ledger.note({ stage: 'stored' })
+}
+
 const digestReadBytes = 256 * 1024
 
 const ofTheFile: ReadonlySet<string> = new Set([
@@ -100,7 +107,7 @@ function requirePromised({ sha256: promised }: Opening, sha256: string): void {
 }
 
 /** Has R2 make an object of the parts and the tail. A file that never filled a part is one `put`. */
-async function storeWhole({ ledger, storage }: FinishParts, key: string): Promise<void> {
+async function storeWhole({ ledger, storage }: Pick<FinishParts, 'ledger' | 'storage'>, key: string): Promise<void> {
   const { r2UploadId, tailBytes, offset } = ledger.progress
   const tail = new Uint8Array(tailBytes)
   ledger.readTail(tail)

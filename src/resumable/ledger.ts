@@ -19,8 +19,16 @@ export interface Progress {
   readonly reservedBytes: number
   /** What is known of the bytes up to the offset. */
   readonly examination: SavedExamination
+  /** Of a file to be joined: its pieces, once all have come in; none any more once they are removed. */
+  readonly pieces: readonly Piece[] | null
   /** `stored`: R2 has the whole object. `committed`: the file is accepted. */
   readonly stage: 'receiving' | 'stored' | 'committed'
+}
+
+/** A partial upload that has come in, as it is joined. */
+export interface Piece {
+  readonly id: string
+  readonly bytes: number
 }
 
 interface Known {

@@ -85,6 +85,10 @@ export function superseded(): Refusal {
   )
 }
 
+export function notAppendable(): Refusal {
+  return new Refusal('forbidden', 'This upload is joined of others. Nothing can be appended to it.')
+}
+
 /** An append that brings more than the length that was said. */
 export class Overshoot extends Refusal {
   constructor(length: number, value: number) {

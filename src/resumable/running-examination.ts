@@ -24,7 +24,8 @@ export interface WholeFile {
 
 /**
  * Looks at the bytes of one file as they are kept, over any number of requests: what it knows is saved with each offset.
- * It judges as `Examination` does.
+ * It judges as `Examination` does. A piece of a file is not
+ * judged, and its digest not taken: only the joined file is.
  */
 export class RunningExamination {
   readonly #opening: Opening
@@ -37,7 +38,9 @@ export class RunningExamination {
   constructor(opening: Opening, saved?: SavedExamination, declaredBytes: number | null = null) {
     this.#opening = opening
     const isWhole = !saved?.bytes && declaredBytes !== null && declaredBytes === opening.length
-    this.#digest = new RunningDigest(saved?.sha256, isWhole ? declaredBytes : null)
+    this.#digest = this.#isPiece
+      ? new RunningDigest(null, null)
+      : new RunningDigest(saved?.sha256, isWhole ? declaredBytes : null)
     this.#text = new TextCheck(saved?.text)
     this.#bytes = saved?.bytes ?? 0
     this.#head = saved?.head ?? null
@@ -50,7 +53,7 @@ export class RunningExamination {
 
   /** Whether the first bytes of the file are still to be looked at, and there are enough of them now. */
   get wantsHead(): boolean {
-    return this.#head === null && this.#bytes >= sniffBytes
+    return this.#head === null && this.#bytes >= sniffBytes && !this.#isPiece
   }
 
   save(): SavedExamination {
@@ -79,6 +82,10 @@ export class RunningExamination {
     const text = this.#text.finish()
     const type = this.#judge(text)
     return { type, charset: text === 'utf-8' ? text : null, sha256: this.#digest.finish() }
+  }
+
+  get #isPiece(): boolean {
+    return this.#opening.role.kind === 'partial'
   }
 
   #judge(text: ReturnType<TextCheck['finish']>): string {

@@ -4,6 +4,15 @@ import type { Policy } from '../core/policy.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
 import type { Committer } from '../db/uploaded-files/commit.ts'
 
+/**
+ * What an upload is for: a file; a piece of one, which is no file by itself; or the file that such pieces are joined to,
+ * named by their ids in their order.
+ */
+export type Role =
+  | { readonly kind: 'file' }
+  | { readonly kind: 'partial' }
+  | { readonly kind: 'joined'; readonly partialIds: readonly string[] }
+
 /** What is fixed when an upload is opened, and holds for its whole life. Plain JSON; times are milliseconds since 1970. */
 export interface Opening {
   /** The uploaded file's id, and the session's name. */
@@ -17,6 +26,7 @@ export interface Opening {
   readonly policy: Policy
   /** In whose name it is committed. */
   readonly committer: Committer
+  readonly role: Role
   /** Null: the client will say it later. */
   readonly length: number | null
   /** What makes it whole: that all bytes of its length are here, or that the append said to be the last has ended. */
@@ -35,13 +45,14 @@ export interface SessionView {
   readonly id: string
   readonly domainId: string
   readonly protocol: Protocol
+  readonly role: Role['kind']
   /** How many bytes are kept: from the first on, without a gap. */
   readonly offset: number
   /** How many will have come in all; null as long as the client has not said it. */
   readonly length: number | null
   /** How many have been received; ahead of the offset while an append runs. */
   readonly receivedBytes: number
-  /** Whether the file is committed: nothing more can be appended. */
+  /** Whether nothing more can be appended: the file is committed, or the piece stored. */
   readonly isComplete: boolean
   /** The most bytes that it may have, and that one append may bring. */
   readonly maxBytes: number

@@ -7,12 +7,14 @@ import type { IntakeParts } from '../services/receive/reception.ts'
 import { Ledger } from './ledger.ts'
 import { appendHeader, type Outcome, toOutcome } from './outcome.ts'
 import type { Append, Opening, SessionView } from './session.ts'
+import type { Sessions } from './sessions.ts'
 import { Turns } from './turns.ts'
 import { Upload } from './upload.ts'
 
 /** What a session works with. */
 export interface SessionParts extends Omit<IntakeParts, 'db' | 'storage'> {
   watchers: Pick<Watchers, 'progress'>
+  sessions: Pick<Sessions, 'view' | 'end'>
   /** Where the domain with this id has its data; null when there is none. */
   placeOf(domainId: string): Promise<Place | null>
 }
@@ -33,10 +35,10 @@ export function uploadSessionClass(
     /** Begins the upload. */
     async open(opening: Opening): Promise<Outcome<SessionView>> {
       return this.#answer(() =>
-        this.#turns.take(async () => {
+        this.#turns.take(async (fence) => {
           const place = await this.#parts.placeOf(opening.domainId)
           if (!place) throw domainNotFound(opening.domainId)
-          return this.#uploadIn(place).open(opening)
+          return this.#uploadIn(place).open(opening, fence)
         }),
       )
     }
@@ -50,7 +52,7 @@ export function uploadSessionClass(
 
     /** Where the upload stands, after what runs has been fenced, and what it brought is kept. */
     async settle(domainId: string): Promise<Outcome<SessionView | null>> {
-      return this.#answer(() => this.#turns.take(async () => (await this.#find(domainId))?.settle() ?? null))
+      return this.#answer(() => this.#turns.take(async (fence) => (await this.#find(domainId))?.settle(fence) ?? null))
     }
 
     /** Gives the upload up. Returns whether there was one that had not been committed. */
@@ -73,7 +75,7 @@ export function uploadSessionClass(
     override async alarm(): Promise<void> {
       if (!this.#ledger.exists) return
       const { domainId } = this.#ledger.opening
-      await this.#turns.take(async () => (await this.#find(domainId))?.wake())
+      await this.#turns.take(async (fence) => (await this.#find(domainId))?.wake(fence))
     }
 
     /** The upload, if there is one, and of this domain. */

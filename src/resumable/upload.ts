@@ -1,26 +1,29 @@
+import type { Located } from '../core/jurisdiction.ts'
 import { objectKey } from '../core/object-key.ts'
 import { partBytesFor } from '../core/part-size.ts'
 import type { Watchers } from '../core/ports.ts'
-import { findFile } from '../db/uploaded-files/reads.ts'
 import type { RequestBody } from '../ingest/request-body.ts'
-import { discardClaim } from '../services/receive/discard-claim.ts'
+import type { ByteReader } from '../multipart/byte-source.ts'
 import type { IntakeParts } from '../services/receive/reception.ts'
 import { appendBody } from './append-body.ts'
 import { claimUpload, ensureMultipart, reserveUpTo } from './claim.ts'
-import { endsUpload, finishUpload } from './finish-upload.ts'
+import { discardSession } from './discard-session.ts'
+import { endsUpload, finishPartial, finishUpload } from './finish-upload.ts'
+import { joinNext, removePieces, type TakePieces } from './join-partials.ts'
 import type { Ledger } from './ledger.ts'
-import { admitAppend, agreedLength, Overshoot, superseded } from './rules.ts'
+import { Received } from './received.ts'
+import { admitAppend, agreedLength, notAppendable, Overshoot, superseded } from './rules.ts'
 import { RunningExamination } from './running-examination.ts'
 import type { Append, Opening, SessionView } from './session.ts'
+import type { Sessions } from './sessions.ts'
 import type { Fence } from './turns.ts'
 
 /** How soon a file is committed by itself whose bytes are all here, but whose commit has failed or was cut off. */
 const finishAgainMs = 5 * 60_000
 
-/** Those who watch are told at most this often how much has arrived. */
-const progressIntervalMs = 500
-
-export interface UploadParts extends IntakeParts {
+export interface UploadParts extends IntakeParts, Located {
+  /** The others: a file is joined of what they hold. */
+  sessions: Pick<Sessions, 'view' | 'end'>
   watchers: Pick<Watchers, 'progress'>
   ledger: Ledger
   /** Has `wake` called at this time, in milliseconds since 1970; the time set last is the one that counts. */
@@ -34,28 +37,31 @@ export interface UploadParts extends IntakeParts {
 export class Upload {
   readonly #parts: UploadParts
   readonly #ledger: Ledger
-  /** While an append runs. */
-  #receivedBytes = 0
-  #toldAt = 0
+  readonly #received: Received
 
   constructor(parts: UploadParts) {
     this.#parts = parts
     this.#ledger = parts.ledger
+    this.#received = new Received(parts)
   }
 
   /** Where it stands, without disturbing anything. */
   view(): SessionView {
     const ledger = this.#ledger
-    const { id, domainId, protocol, policy, expiresAt, notes } = ledger.opening
-    const { offset, length, stage } = ledger.progress
-    const receivedBytes = Math.max(offset, this.#receivedBytes)
-    const isComplete = stage === 'committed'
+    const { id, domainId, protocol, policy, expiresAt, notes, role } = ledger.opening
+    const { offset, length } = ledger.progress
+    const receivedBytes = Math.max(offset, this.#received.bytes)
+    const isComplete = this.#isComplete
     const limits = { maxBytes: policy.maxFileBytes, maxAppendBytes: policy.maxRequestBytes }
-    return { id, domainId, protocol, offset, length, receivedBytes, isComplete, ...limits, expiresAt, notes }
+    const known = { id, domainId, protocol, role: role.kind, expiresAt, notes }
+    return { ...known, offset, length, receivedBytes, isComplete, ...limits }
   }
 
-  /** Begins it: claims its row, and finishes it at once when it has no bytes. */
-  async open(opening: Opening): Promise<SessionView> {
+  /**
+   * Begins it: claims its row, and finishes it at once when nothing more is to come. What fails for now while pieces are
+   * joined is no failure of the opening: it goes on by itself.
+   */
+  async open(opening: Opening, fence: Fence): Promise<SessionView> {
     if (!this.#ledger.exists) {
       await claimUpload(this.#parts, opening)
       const partBytes = partBytesFor(opening.length ?? opening.policy.maxFileBytes, 0)
@@ -67,11 +73,17 @@ export class Upload {
         r2UploadId: null,
         reservedBytes: opening.length ?? 0,
         examination: new RunningExamination(opening).save(),
+        pieces: null,
         stage: 'receiving',
       })
       await this.#parts.wakeAt(opening.expiresAt)
     }
-    await this.#finishIfWhole()
+    try {
+      await this.#advance(fence)
+    } catch (error) {
+      if (!this.#ledger.exists || !this.#isJoined) throw error
+      this.#parts.log('warn', 'join-failed', { uploadId: opening.id, error })
+    }
     return this.view()
   }
 
@@ -79,15 +91,15 @@ export class Upload {
   async append(body: RequestBody, append: Append, fence: Fence): Promise<SessionView | null> {
     if (!(await this.#isLive())) return null
     if (fence.isRaised) throw superseded()
-    const { opening, progress } = this.#ledger
+    const { opening } = this.#ledger
     if (opening.protocol !== append.protocol) return null
+    if (this.#isJoined) throw notAppendable()
     const { length, mostBytes, refuseMore } = await this.#admit(append)
     await this.#agreeOn(length)
     body.holdTo(mostBytes, () => refuseMore(mostBytes + 1))
     let interruption: unknown = null
     try {
-      if (progress.stage !== 'committed' && (append.declaredBytes !== 0 || append.checksum))
-        await this.#take(body, append, fence)
+      if (!this.#isComplete && (append.declaredBytes !== 0 || append.checksum)) await this.#take(body, append, fence)
       if (append.isLast) await this.#noteEnd()
     } catch (error) {
       await this.#endIfOver(error)
@@ -99,9 +111,9 @@ export class Upload {
   }
 
   /** Where it stands once all that has been sent is dealt with: a whole file is committed first. */
-  async settle(): Promise<SessionView | null> {
+  async settle(fence: Fence): Promise<SessionView | null> {
     if (!(await this.#isLive())) return null
-    await this.#finishIfWhole()
+    await this.#advance(fence)
     return this.view()
   }
 
@@ -109,60 +121,72 @@ export class Upload {
   async end(): Promise<boolean> {
     if (!(await this.#isLive())) return false
     const wasOpen = this.#ledger.progress.stage !== 'committed'
-    await this.#discard()
+    await discardSession(this.#parts)
     return wasOpen
   }
 
-  /** Time has come: to try a commit again, or to end. */
-  async wake(): Promise<void> {
+  /** Time has come: to go on joining, to try a commit again, or to end. */
+  async wake(fence: Fence): Promise<void> {
     if (!this.#ledger.exists) return
     const { id, expiresAt } = this.#ledger.opening
     if (!(await this.#isLive())) return
     try {
-      await this.#finishIfWhole()
-      await this.#parts.wakeAt(expiresAt)
+      await this.#advance(fence, { isAlarm: true })
+      // What is still to be joined, or to be removed, has set when it goes on.
+      if (!this.#isJoined || this.#ledger.progress.pieces?.length === 0) await this.#parts.wakeAt(expiresAt)
     } catch (error) {
       // Unless it is over, it has set when it tries again.
       this.#parts.log('warn', 'finish-failed', { uploadId: id, error })
     }
   }
 
-  async #take(body: RequestBody, append: Append, fence: Fence): Promise<void> {
+  /** Does what can be done without anything more being sent. */
+  async #advance(fence: Fence, { isAlarm = false } = {}): Promise<void> {
+    if (this.#isJoined && !this.#isWhole) {
+      const take: TakePieces = (body, bytes) => this.#take(body, { declaredBytes: bytes, checksum: null }, fence)
+      try {
+        await joinNext(this.#parts, { take, isAlarm })
+      } catch (error) {
+        await this.#endIfOver(error)
+        throw error
+      }
+    }
+    await this.#finishIfWhole()
+    if (this.#isJoined && this.#isComplete) await this.#removePieces()
+  }
+
+  /** The file is accepted, whether this succeeds or not; it is tried again. */
+  async #removePieces(): Promise<void> {
+    const { now, wakeAt, log } = this.#parts
+    await removePieces(this.#parts).catch(async (error) => {
+      log('warn', 'pieces-not-removed', { uploadId: this.#ledger.opening.id, error })
+      await wakeAt(now() + finishAgainMs)
+    })
+  }
+
+  async #take(body: ByteReader, append: Pick<Append, 'declaredBytes' | 'checksum'>, fence: Fence): Promise<void> {
     const { storage, pool } = this.#parts
     const { id, domainId } = this.#ledger.opening
     const prepare = async (upTo: number) => {
       await reserveUpTo(this.#parts, upTo)
       await ensureMultipart(this.#parts)
     }
-    const onReceived = (bytes: number) => {
-      this.#receivedBytes = bytes
-      this.#tellProgress()
-    }
+    const onReceived = (bytes: number) => this.#received.note(this.#ledger, bytes)
     const parts = { ledger: this.#ledger, storage, pool, objectKey: objectKey(id, domainId), prepare, onReceived }
     try {
       await appendBody(body, append, parts, fence)
     } finally {
-      this.#receivedBytes = 0
+      this.#received.end()
     }
-  }
-
-  #tellProgress(): void {
-    const { now, watchers } = this.#parts
-    if (now() - this.#toldAt < progressIntervalMs) return
-    this.#toldAt = now()
-    const { domainId, id: fileId } = this.#ledger.opening
-    const { length } = this.#ledger.progress
-    const receivedBytes = this.#receivedBytes
-    watchers.progress(domainId, { fileId, receivedBytes, progress: length ? receivedBytes / length : null })
   }
 
   /** Whether it may begin; one that would go too far for its protocol ends the upload. */
   async #admit(append: Append) {
     const { opening, progress } = this.#ledger
     try {
-      return admitAppend({ ...progress, isComplete: progress.stage === 'committed' }, append, opening)
+      return admitAppend({ ...progress, isComplete: this.#isComplete }, append, opening)
     } catch (error) {
-      if (this.#isTooFar(error)) await this.#discard()
+      if (this.#isTooFar(error)) await discardSession(this.#parts)
       throw error
     }
   }
@@ -181,17 +205,30 @@ export class Upload {
     this.#ledger.note({ length })
   }
 
+  get #isJoined(): boolean {
+    return this.#ledger.opening.role.kind === 'joined'
+  }
+
+  get #isPartial(): boolean {
+    return this.#ledger.opening.role.kind === 'partial'
+  }
+
+  /** Whether all is done: the file is committed, or the piece stored. */
+  get #isComplete(): boolean {
+    return this.#ledger.progress.stage === (this.#isPartial ? 'stored' : 'committed')
+  }
+
   get #isWhole(): boolean {
     const { offset, length, hasEnded } = this.#ledger.progress
     return offset === length && (hasEnded || this.#ledger.opening.endsBy === 'length')
   }
 
   async #finishIfWhole(): Promise<void> {
-    if (!this.#isWhole || this.#ledger.progress.stage === 'committed') return
+    if (!this.#isWhole || this.#isComplete) return
     const { now, wakeAt } = this.#parts
     await wakeAt(now() + finishAgainMs)
     try {
-      await finishUpload(this.#parts)
+      await (this.#isPartial ? finishPartial(this.#parts) : finishUpload(this.#parts))
     } catch (error) {
       await this.#endIfOver(error)
       throw error
@@ -203,7 +240,7 @@ export class Upload {
   async #isLive(): Promise<boolean> {
     if (!this.#ledger.exists) return false
     if (this.#parts.now() < this.#ledger.opening.expiresAt) return true
-    await this.#discard()
+    await discardSession(this.#parts)
     return false
   }
 
@@ -214,31 +251,8 @@ export class Upload {
 
   async #endIfOver(error: unknown): Promise<void> {
     if (endsUpload(error) || this.#isTooFar(error)) {
-      await this.#discard()
+      await discardSession(this.#parts)
       throw error
     }
-  }
-
-  async #discard(): Promise<void> {
-    const { opening, progress } = this.#ledger
-    if (progress.stage !== 'committed') {
-      await discardClaim(this.#parts, opening)
-      await this.#removeUnknown().catch((error) => {
-        // The walk over the bucket finds an object, and the bucket's lifecycle rule ends an upload.
-        this.#parts.log('warn', 'discard-session-failed', { uploadId: opening.id, error })
-      })
-    }
-    await this.#ledger.clear()
-  }
-
-  /** Removes what R2 holds where the row is gone, so that only this session knows of it. */
-  async #removeUnknown(): Promise<void> {
-    const { storage, db } = this.#parts
-    const { id, domainId } = this.#ledger.opening
-    const { r2UploadId, stage } = this.#ledger.progress
-    const key = objectKey(id, domainId)
-    if (r2UploadId !== null) await storage.abortMultipart(key, r2UploadId)
-    // A row may say that the file is accepted after all; one that is deleted has its object removed.
-    if (stage === 'stored' && !(await findFile(db, domainId, id))) await storage.remove([key])
   }
 }

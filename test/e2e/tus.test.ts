@@ -77,6 +77,21 @@ describe('tus-js-client', () => {
     await expectFile(domain, await upload(domain, Buffer.alloc(0)), Buffer.alloc(0))
   })
 
+  it.each([
+    ['small', 3 * mebibyte + 1],
+    ['more than an answer waits for', 66 * mebibyte + 7],
+  ])('brings a file in parallel pieces: %s', async (_name, size) => {
+    const domain = await makeDomain(worker, { maxFileBytes: 100 * mebibyte, maxRequestBytes: 100 * mebibyte })
+    const bytes = noise(size)
+    const id = await upload(domain, bytes, {
+      parallelUploads: 3,
+      metadataForPartialUploads: { domain: domain.slug },
+    })
+    const file = await expectFile(domain, id, bytes)
+    expect(file).toMatchObject({ filename: 'crane.bin', metadata: { dock: 'Nørresundby 7' } })
+    expect(await holdings(worker, domain)).toMatchObject({ storedFiles: 1, storedBytes: size, objects: 1 })
+  })
+
   it('goes on where it was when it is stopped and started again', async () => {
     const domain = await makeDomain(worker)
     const bytes = noise(3 * partBytes)

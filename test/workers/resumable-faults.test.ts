@@ -1,75 +1,19 @@
-import { runInDurableObject } from 'cloudflare:test'
-import { env } from 'cloudflare:workers'
 import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test, vi } from 'vitest'
 import { isUnavailable, Refusal } from '../../src/core/errors.ts'
 import { storedPolicy } from '../../src/core/policy.ts'
 import { RequestBody } from '../../src/ingest/request-body.ts'
-import { Ledger } from '../../src/resumable/ledger.ts'
 import type { Opening } from '../../src/resumable/session.ts'
 import { Fence } from '../../src/resumable/turns.ts'
-import { Upload } from '../../src/resumable/upload.ts'
+import type { Upload } from '../../src/resumable/upload.ts'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
 import { heldExactly, holdings, makeDomain, nothingHeld, rowOf, type TestDomain } from '../support/workers/client.ts'
-import { depsWith, faultyD1, HeldQueue, type Moment, overriding } from '../support/workers/faults.ts'
-import { sessionOf } from '../support/workers/sessions.ts'
+import { Outside, onSession } from '../support/workers/session-faults.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
 const mebibyte = 1024 * 1024
 const partBytes = 5 * mebibyte
-
-/** Counts every call that leaves the session, and has the one with this number fail at this moment. */
-class Outside {
-  readonly calls: string[] = []
-  readonly #failing: number
-  readonly #moment: Moment
-
-  constructor(failing = -1, moment: Moment = 'before') {
-    this.#failing = failing
-    this.#moment = moment
-  }
-
-  get bindings(): { DB: D1Database; BUCKET: R2Bucket } {
-    const DB = faultyD1(env.DB, (sql) =>
-      this.#count(`D1 ${/^\w+ \W*\w+\W* \w+/.exec(sql)?.[0]}`) ? this.#moment : undefined,
-    )
-    const BUCKET = this.#watching(env.BUCKET, ['put', 'get', 'head', 'delete', 'createMultipartUpload'], {
-      createMultipartUpload: (upload) => this.#watchingUpload(upload as R2MultipartUpload),
-    })
-    const resume = env.BUCKET.resumeMultipartUpload.bind(env.BUCKET)
-    const resumeMultipartUpload = (key: string, id: string) => this.#watchingUpload(resume(key, id))
-    return { DB, BUCKET: overriding(BUCKET, { resumeMultipartUpload }) }
-  }
-
-  #watchingUpload(upload: R2MultipartUpload): R2MultipartUpload {
-    return this.#watching(upload, ['uploadPart', 'complete', 'abort'])
-  }
-
-  #watching<T extends object>(
-    target: T,
-    methods: (keyof T & string)[],
-    results: Record<string, (result: unknown) => unknown> = {},
-  ): T {
-    const replaced = methods.map((method) => {
-      const original = (target[method] as (...values: unknown[]) => Promise<unknown>).bind(target)
-      const watched = async (...values: unknown[]) => {
-        const fails = this.#count(`R2 ${method}`)
-        if (fails && this.#moment === 'before') throw new Error('R2 did not answer.')
-        const result = await original(...values)
-        if (fails) throw new Error('R2’s answer was lost.')
-        return results[method]?.(result) ?? result
-      }
-      return [method, watched] as const
-    })
-    return overriding(target, Object.fromEntries(replaced) as unknown as Partial<T>)
-  }
-
-  #count(call: string): boolean {
-    this.calls.push(call)
-    return this.calls.length - 1 === this.#failing
-  }
-}
 
 interface Life {
   name: string
@@ -103,6 +47,7 @@ const openingOf = (domain: TestDomain, { bytes, isDeferred }: Life): Opening => 
   declaredType: null,
   metadata: {},
   protocol: 'tus',
+  role: { kind: 'file' },
   policy: storedPolicy(domain.policy),
   committer: { domainId: domain.id, keyId: null, token: null, isAnonymous: true },
   length: isDeferred ? null : bytes.length,
@@ -113,19 +58,10 @@ const openingOf = (domain: TestDomain, { bytes, isDeferred }: Life): Opening => 
   notes: {},
 })
 
-/** Works on a session with these bindings, in an object that was started for it. */
-function onSession<T>(id: string, bindings: Record<string, unknown>, work: (upload: Upload) => Promise<T>): Promise<T> {
-  return runInDurableObject(sessionOf(id), (_session, { storage }) => {
-    const deps = depsWith({ env: bindings, deps: () => ({ queue: new HeldQueue(), log: () => {} }) })
-    const [place] = deps.places
-    return work(new Upload({ ...deps, ...place!, ledger: new Ledger(storage), wakeAt: async () => {} }))
-  })
-}
-
 /** Brings what is missing, as a client does that asks for the offset first. Returns where each try stood. */
 async function goOn(upload: Upload, domain: TestDomain, { bytes, cuts }: Life, seen: number[]): Promise<void> {
   for (;;) {
-    const view = await upload.settle()
+    const view = await upload.settle(new Fence())
     if (!view) throw new Error('There is no session.')
     seen.push(view.offset)
     if (view.isComplete) return
@@ -157,7 +93,7 @@ async function live(life: Life, outside: Outside): Promise<void> {
   }
   const wasOpened = await onSession(id, outside.bindings, async (upload) => {
     try {
-      await upload.open(opening)
+      await upload.open(opening, new Fence())
     } catch (error) {
       expectKnown(error)
       return false

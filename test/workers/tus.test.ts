@@ -35,6 +35,8 @@ const partBytes = 5 * mebibyte
 
 const allExtensions = [
   'checksum',
+  'concatenation',
+  'concatenation-unfinished',
   'creation',
   'creation-defer-length',
   'creation-with-upload',

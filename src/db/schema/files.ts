@@ -19,6 +19,8 @@ export const uploadedFiles = sqliteTable(
     r2UploadId: text('r2_upload_id'),
     /** Until when a resumable upload may be gone on with; null for what is one request. */
     expiresAt: integer('expires_at'),
+    /** Whether it is a piece of a file to be joined: it holds room, and is no file to anybody. Never committed. */
+    isPartial: integer('is_partial', { mode: 'boolean' }).notNull().default(false),
     /** The upload token it came in with. */
     tokenId: text('token_id'),
     filename: text().notNull(),

@@ -50,3 +50,29 @@ export async function reserveBytes(
   ])
   return rows[0]?.size ?? null
 }
+
+/**
+ * Has a claim take over what partial uploads of its domain have reserved: nothing changes for the quota, and nobody can
+ * come in between. What one has given away already adds nothing. Returns how many bytes the claim reserves now; null when
+ * it is gone, and then nothing is changed.
+ */
+export async function takeOverReservations(
+  db: Database,
+  claim: Claimed,
+  partialIds: readonly string[],
+): Promise<number | null> {
+  const isPartial = sql`domain_id = ${claim.domainId} AND is_partial AND status = 'uploading'
+    AND id IN (SELECT value FROM json_each(${JSON.stringify(partialIds)}))`
+  const [, , rows] = await db.batch([
+    db
+      .update(uploadedFiles)
+      .set({ size: sql`size + (SELECT coalesce(sum(size), 0) FROM uploaded_files WHERE ${isPartial})` })
+      .where(isClaimed(claim)),
+    db
+      .update(uploadedFiles)
+      .set({ size: 0 })
+      .where(and(isPartial, sql`EXISTS (SELECT 1 FROM ${uploadedFiles} WHERE ${isClaimed(claim)})`)),
+    db.select({ size: uploadedFiles.size }).from(uploadedFiles).where(isClaimed(claim)),
+  ])
+  return rows[0]?.size ?? null
+}

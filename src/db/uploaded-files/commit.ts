@@ -45,6 +45,8 @@ export type FileToClaim = Omit<FileToCommit, 'claim' | 'sha256'> & {
   r2UploadId: string | null
   /** Set for a resumable upload: milliseconds since 1970. */
   expiresAt?: number
+  /** Set for a piece of a file to be joined: it reserves bytes, and is no file. */
+  isPartial?: boolean
 }
 
 /** In whose name a batch is written. */
@@ -143,7 +145,7 @@ export async function claimFile(db: Database, committer: Committer, file: FileTo
   await db.$client.batch([
     admit(db, {
       ...committer,
-      files: 1,
+      files: file.isPartial ? 0 : 1,
       bytes: file.size,
       accepted: 0,
       claimedIds: [],

@@ -32,7 +32,7 @@ export async function deleteFile(
     db
       .update(domainAccounts)
       .set({
-        storedFiles: sql`stored_files - ${freed(sql`count(*)`)}`,
+        storedFiles: sql`stored_files - ${freed(sql`count(*) FILTER (WHERE NOT is_partial)`)}`,
         storedBytes: sql`stored_bytes - ${freed(sql`coalesce(sum(size), 0)`)}`,
       })
       .where(eq(domainAccounts.domainId, file.domainId)),

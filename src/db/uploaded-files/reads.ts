@@ -5,12 +5,12 @@ import type { Database } from '../database.ts'
 import { uploadedFiles } from '../schema.ts'
 import { fileColumns, toUploadedFile } from './columns.ts'
 
-/** The file of this domain with this id, deleted ones included. */
+/** The file of this domain with this id, deleted ones included. A partial upload is no file. */
 export async function findFile(db: Database, domainId: string, id: string): Promise<UploadedFile | undefined> {
   const row = await db
     .select(fileColumns)
     .from(uploadedFiles)
-    .where(and(eq(uploadedFiles.domainId, domainId), eq(uploadedFiles.id, id)))
+    .where(and(eq(uploadedFiles.domainId, domainId), eq(uploadedFiles.id, id), eq(uploadedFiles.isPartial, false)))
     .get()
   return row && toUploadedFile(row)
 }
@@ -35,6 +35,7 @@ export async function listFiles(
 ): Promise<UploadedFile[]> {
   const conditions: (SQL | undefined)[] = [
     eq(uploadedFiles.domainId, domainId),
+    eq(uploadedFiles.isPartial, false),
     filter.status ? eq(uploadedFiles.status, filter.status) : ne(uploadedFiles.status, 'deleted'),
     filter.type === undefined ? undefined : ofType(filter.type.toLowerCase()),
     filter.createdAfter === undefined ? undefined : gte(uploadedFiles.createdAt, filter.createdAfter),

@@ -46,6 +46,7 @@ async function open(c: AppContext, domain: Domain, filename: string): Promise<Se
       domain,
       credential: c.get('credential'),
       protocol: 'resumable',
+      role: { kind: 'file' },
       filename,
       // Some clients label what they begin with as they label what they append, which says nothing of the file.
       declaredType: type === partialUpload ? null : type,

@@ -13,6 +13,7 @@ import type { Append, SessionView } from '../../resumable/session.ts'
 import { callbackOf } from '../raw-upload.ts'
 import { giveReadToken } from '../read-token.ts'
 import { domainQuery, idParam, problemResponses } from '../schemas.ts'
+import { parseConcat } from './concat.ts'
 import {
   announcedLength,
   checksumAlgorithms,
@@ -30,6 +31,8 @@ const extensions = [
   'expiration',
   'checksum',
   'termination',
+  'concatenation',
+  'concatenation-unfinished',
 ].join(',')
 
 const description = 'tus 1.0.0 (https://tus.io/protocols/resumable-upload): send `Tus-Resumable: 1.0.0`.'
@@ -56,7 +59,7 @@ const create = createRoute({
   method: 'post',
   path: '/v1/tus',
   summary: 'Begin a resumable upload by tus',
-  description: `${description} Takes \`Upload-Length\` or \`Upload-Defer-Length\`, \`Upload-Metadata\` with the keys \`filename\`, \`filetype\`, on the apex host \`domain\`, and the client's own, and perhaps the first bytes.`,
+  description: `${description} Takes \`Upload-Length\` or \`Upload-Defer-Length\`, \`Upload-Metadata\` with the keys \`filename\`, \`filetype\`, on the apex host \`domain\`, and the client's own, and perhaps the first bytes. \`Upload-Concat\` begins a partial upload, or joins partial ones to a file.`,
   request: { query: domainQuery, body },
   responses: {
     201: { description: 'It is at `Location`, until `Upload-Expires`.' },
@@ -116,36 +119,44 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
     const domain = await domainOf(c, metadata.domain)
     const { sessions, databaseFor, outboundRules, now, sessionMs } = c.get('deps')
     const content = contentOf(c)
-    const length = announcedLength(c.req.header('upload-length'), c.req.header('upload-defer-length'))
+    const concat = c.req.header('upload-concat')
+    const role = parseConcat(concat, c.get('origin'))
+    const length = role.kind === 'joined' ? null : lengthOf(c)
+    if (role.kind === 'joined') requireNoBytes(c)
     const opened = await openUpload(
       {
         domain,
         credential: c.get('credential'),
         protocol: 'tus',
+        role,
         filename: metadata.filename ?? '',
         declaredType: essenceOf(metadata.filetype),
         metadata: metadata.own,
         length,
         endsBy: 'length',
         sha256: null,
-        callbackUrl: callbackOf(c),
-        notes: sent === undefined ? {} : { metadata: sent },
+        callbackUrl: role.kind === 'partial' ? null : callbackOf(c),
+        notes: { ...(sent === undefined ? {} : { metadata: sent }), ...(concat === undefined ? {} : { concat }) },
       },
       { sessions, db: databaseFor(domain), outboundRules, now, sessionMs },
     )
-    const view = content ? await send(c, domain, opened.id, { ...content, offset: 0, length: null }) : opened
+    const view =
+      content && role.kind !== 'joined'
+        ? await send(c, domain, opened.id, { ...content, offset: 0, length: null })
+        : opened
     c.header('Location', uploadUrl(c, domain, opened.id))
     describe(c, view)
-    await giveReadToken(c, view)
+    if (role.kind !== 'partial') await giveReadToken(c, view)
     return c.body(null, 201)
   })
   .openapi(show, async (c) => {
     const { domain, id } = target(c, 'resume-upload')
     const view = (await c.get('deps').sessions.settle(domain, id)) ?? (await fail(c, domain, id))
     c.header('Cache-Control', 'no-store')
-    if (view.length === null) c.header('Upload-Defer-Length', '1')
-    else c.header('Upload-Length', String(view.length))
+    if (view.length !== null) c.header('Upload-Length', String(view.length))
+    else if (view.role !== 'joined') c.header('Upload-Defer-Length', '1')
     c.header('Upload-Metadata', view.notes.metadata)
+    c.header('Upload-Concat', view.notes.concat)
     describe(c, view)
     return c.body(null, 200)
   })
@@ -159,7 +170,7 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
     const length = parseBytes('Upload-Length', c.req.header('upload-length'))
     const view = await send(c, domain, id, { ...content, offset, length })
     describe(c, view)
-    if (view.isComplete) await giveReadToken(c, view)
+    if (view.isComplete && view.role === 'file') await giveReadToken(c, view)
     return c.body(null, 204)
   })
   .openapi(terminate, async (c) => {
@@ -194,6 +205,18 @@ async function domainOf(c: AppContext, name: string | null): Promise<Domain> {
   )
 }
 
+/** The length that a creation announces; null when it is to follow. */
+function lengthOf(c: AppContext): number | null {
+  return announcedLength(c.req.header('upload-length'), c.req.header('upload-defer-length'))
+}
+
+/** Throws where the creation of a final upload has bytes, or a length, of its own (tus 1.0, concatenation). */
+function requireNoBytes(c: AppContext): void {
+  const hasLength = ['upload-length', 'upload-defer-length'].some((name) => c.req.header(name) !== undefined)
+  if (!hasLength && c.get('body').declaredBytes === 0) return
+  throw new Refusal('request-invalid', 'A final upload has the length of its partial ones, and no bytes of its own.')
+}
+
 /** What the body brings, as far as it is known before it is read; null when there is none. Throws for another type. */
 function contentOf(c: AppContext): Pick<Append, 'declaredBytes' | 'checksum' | 'isLast'> | null {
   const { declaredBytes } = c.get('body')
@@ -219,10 +242,11 @@ async function fail(c: AppContext, domain: Domain, id: string): Promise<never> {
   throw await lostSession(parts, { domainId: domain.id, id })
 }
 
-function describe(c: AppContext, { offset, isComplete, expiresAt }: SessionView): void {
-  c.header('Upload-Offset', String(offset))
-  // RFC 9110 §5.6.7, as the expiration extension asks; an upload that is complete does not expire.
-  if (!isComplete) c.header('Upload-Expires', new Date(expiresAt).toUTCString())
+function describe(c: AppContext, { role, offset, isComplete, expiresAt }: SessionView): void {
+  // How far the joining is, is nobody’s to go on from.
+  if (role !== 'joined' || isComplete) c.header('Upload-Offset', String(offset))
+  // RFC 9110 §5.6.7, as the expiration extension asks; a file that is complete does not expire.
+  if (role === 'partial' || !isComplete) c.header('Upload-Expires', new Date(expiresAt).toUTCString())
 }
 
 function uploadUrl(c: AppContext, domain: Domain, id: string): string {

@@ -1,0 +1,102 @@
+import { Refusal } from '../core/errors.ts'
+import type { Located } from '../core/jurisdiction.ts'
+import type { Clock } from '../core/ports.ts'
+import type { Database } from '../db/database.ts'
+import { takeOverReservations } from '../db/uploaded-files/claimed.ts'
+import { fileTooLarge } from '../ingest/examination.ts'
+import type { ByteReader } from '../multipart/byte-source.ts'
+import { uploadDeleted } from '../services/receive/commit.ts'
+import type { ObjectStorage } from '../storage/object-storage.ts'
+import type { Ledger } from './ledger.ts'
+import { PieceReader } from './piece-reader.ts'
+import { sessionEnded } from './rules.ts'
+import type { Opening, SessionView } from './session.ts'
+import type { Sessions } from './sessions.ts'
+
+/** At most so many bytes are joined before an answer, and in one go of the alarm. */
+const joinedAtOnceBytes = 64 * 1024 * 1024
+
+/** How soon a file looks again by itself for the pieces that it waits for, or goes on joining them after a failure. */
+const joinAgainMs = 30_000
+
+export interface JoinParts extends Located {
+  ledger: Ledger
+  db: Database
+  sessions: Pick<Sessions, 'view' | 'end'>
+}
+
+/** Appends so many bytes to the file, keeping what it has when a newer request interrupts it; then it throws `append-superseded`. */
+export type TakePieces = (body: ByteReader, bytes: number) => Promise<void>
+
+/**
+ * Joins the next pieces, if all have come in: only what an answer can wait for, and more in the alarm, which goes on with
+ * the rest. That is set before anything can fail. Throws what is against the file, or failed for now.
+ */
+export async function joinNext(
+  parts: JoinParts & { storage: ObjectStorage; now: Clock; wakeAt(time: number): Promise<void> },
+  { take, isAlarm }: { take: TakePieces; isAlarm: boolean },
+): Promise<void> {
+  const { ledger, storage, now, wakeAt } = parts
+  await wakeAt(now() + joinAgainMs)
+  if (!(await gatherPieces(parts))) return
+  const { offset, length, pieces } = ledger.progress
+  if (pieces === null || length === null || offset === length) return
+  const to = Math.min(length, offset + joinedAtOnceBytes)
+  if (to < length) await wakeAt(now())
+  if (to < length && !isAlarm) return
+  const reader = new PieceReader({ storage, domainId: ledger.opening.domainId }, pieces, { from: offset, to })
+  try {
+    await take(reader, to - offset)
+  } catch (error) {
+    if (!(error instanceof Refusal && error.code === 'append-superseded')) throw error
+    await wakeAt(now())
+  } finally {
+    await reader.cancel()
+  }
+}
+
+/**
+ * Looks whether all pieces of a file have come in. Its length is the sum of theirs, known as soon as theirs are; once they
+ * are complete, the file takes over what they have reserved. Returns whether they can be joined now. Throws `upload-deleted` where one is gone, which will
+ * never come, and `file-too-large`.
+ */
+async function gatherPieces(parts: JoinParts): Promise<boolean> {
+  const { ledger, db, sessions, jurisdiction } = parts
+  if (ledger.progress.pieces !== null) return true
+  const { opening } = ledger
+  const { domainId } = opening
+  const partialIds = partialIdsOf(opening)
+  const views = await Promise.all(partialIds.map((id) => sessions.view({ id: domainId, jurisdiction }, id)))
+  const found = views.filter((view) => view?.role === 'partial') as SessionView[]
+  if (found.length < views.length) throw sessionEnded()
+  const length = joinedLength(found, opening)
+  if (length !== null) ledger.note({ length })
+  if (length === null || !found.every((view) => view.isComplete)) return false
+  const reservedBytes = await takeOverReservations(db, opening, partialIds)
+  if (reservedBytes === null) throw uploadDeleted()
+  ledger.note({ reservedBytes, pieces: found.map(({ id, offset }) => ({ id, bytes: offset })) })
+  return true
+}
+
+/** How long a file of these pieces is; null as long as one has not said its length. Throws `file-too-large`. */
+export function joinedLength(
+  pieces: readonly Pick<SessionView, 'length' | 'offset'>[],
+  { filename, policy }: Pick<Opening, 'filename' | 'policy'>,
+): number | null {
+  const atLeast = pieces.reduce((sum, { length, offset }) => sum + (length ?? offset), 0)
+  if (atLeast > policy.maxFileBytes) throw fileTooLarge(filename, policy.maxFileBytes, atLeast)
+  return pieces.every(({ length }) => length !== null) ? atLeast : null
+}
+
+/** Removes the pieces of a file that is joined, or will never be. Of one that fails, its own session takes care in time. */
+export async function removePieces({ ledger, sessions, jurisdiction }: JoinParts): Promise<void> {
+  const { opening, progress } = ledger
+  if (!progress.pieces?.length) return
+  const domain = { id: opening.domainId, jurisdiction }
+  await Promise.all(progress.pieces.map(({ id }) => sessions.end(domain, id)))
+  ledger.note({ pieces: [] })
+}
+
+function partialIdsOf({ role }: Opening): readonly string[] {
+  return role.kind === 'joined' ? role.partialIds : []
+}

@@ -1,0 +1,103 @@
+import { Buffer } from 'node:buffer'
+import { v7 as uuidv7 } from 'uuid'
+import { expect, test } from 'vitest'
+import { isUnavailable, Refusal } from '../../src/core/errors.ts'
+import { storedPolicy } from '../../src/core/policy.ts'
+import type { Opening } from '../../src/resumable/session.ts'
+import { Fence } from '../../src/resumable/turns.ts'
+import { noise, sha256 } from '../support/e2e/bodies.ts'
+import {
+  expectStatus,
+  heldExactly,
+  holdings,
+  makeDomain,
+  nothingHeld,
+  rowOf,
+  type TestDomain,
+} from '../support/workers/client.ts'
+import { partial } from '../support/workers/concatenation.ts'
+import { Outside, onSession } from '../support/workers/session-faults.ts'
+import { idOf, tusCall } from '../support/workers/tus.ts'
+
+const partBytes = 5 * 1024 * 1024
+
+const pieces = [noise(3000), noise(0), noise(partBytes + 7)]
+
+const openingOf = (domain: TestDomain, partialIds: readonly string[]): Opening => ({
+  id: uuidv7(),
+  domainId: domain.id,
+  filename: 'a.bin',
+  declaredType: null,
+  metadata: {},
+  protocol: 'tus',
+  role: { kind: 'joined', partialIds },
+  policy: storedPolicy(domain.policy),
+  committer: { domainId: domain.id, keyId: null, token: null, isAnonymous: true },
+  length: null,
+  endsBy: 'length',
+  sha256: null,
+  expiresAt: Date.now() + 3600_000,
+  callbackUrl: null,
+  notes: {},
+})
+
+/** A file's whole joining, in which one call fails; then it is asked for until it is complete. */
+async function live(outside: Outside): Promise<void> {
+  const domain = await makeDomain()
+  const urls: string[] = []
+  for (const piece of pieces) urls.push(await partial(domain, piece))
+  const opening = openingOf(domain, urls.map(idOf))
+  const wasOpened = await onSession(opening.id, outside.bindings, async (upload) => {
+    try {
+      await upload.open(opening, new Fence())
+      return true
+    } catch (error) {
+      if (!(error instanceof Refusal && error.code === 'unavailable') && !isUnavailable(error)) throw error
+      return false
+    }
+  })
+  if (!wasOpened) {
+    for (const url of urls) expectStatus(await tusCall('DELETE', url), 204)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+    return
+  }
+  const view = await onSession(opening.id, new Outside().bindings, (upload) => upload.settle(new Fence()))
+  expect(view?.isComplete).toBe(true)
+  const bytes = Buffer.concat(pieces)
+  expect(await rowOf(opening.id)).toMatchObject({ status: 'pending', sha256: sha256(bytes), size: bytes.length })
+  expect(await holdings(domain)).toEqual(heldExactly(bytes.length))
+}
+
+test('joining comes to the same end, whichever call fails before or after its effect', async () => {
+  const whole = new Outside()
+  await live(whole)
+  expect(whole.calls).toEqual(expect.arrayContaining(['R2 get', 'R2 uploadPart', 'R2 complete']))
+  for (const moment of ['before', 'after'] as const) {
+    for (const [number, name] of whole.calls.entries()) {
+      await live(new Outside(number, moment)).catch((error) => {
+        throw new Error(`Failing ${moment} call ${number}, ${name}`, { cause: error })
+      })
+    }
+  }
+}, 60_000)
+
+test('a piece that is gone when it is to be read ends the file, and all that is left of it', async () => {
+  const domain = await makeDomain()
+  const urls: string[] = []
+  for (const piece of pieces) urls.push(await partial(domain, piece))
+  const opening = openingOf(domain, urls.map(idOf))
+  const whole = new Outside()
+  await live(whole)
+  const failing = new Outside(whole.calls.indexOf('R2 get'))
+  const opened = await onSession(opening.id, failing.bindings, (upload) => upload.open(opening, new Fence()))
+  expect(opened).toMatchObject({ isComplete: false, length: partBytes + 3007, offset: 0 })
+  expectStatus(await tusCall('DELETE', urls[0]!), 204)
+  const settling = onSession(opening.id, {}, (upload) =>
+    upload.settle(new Fence()).then(
+      () => null,
+      (error: Refusal) => error.code,
+    ),
+  )
+  expect(await settling).toBe('upload-deleted')
+  expect(await holdings(domain)).toEqual(nothingHeld)
+})
