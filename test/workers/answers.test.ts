@@ -415,9 +415,9 @@ describe('every answer', () => {
   })
 
   test.each([
-    ['PATCH', '/v1/uploads', 'POST, GET, HEAD'],
-    ['DELETE', '/v1/uploads', 'POST, GET, HEAD'],
-    ['POST', '/v1/uploads/x', 'PUT, GET, HEAD, DELETE'],
+    ['PATCH', '/v1/uploads', 'POST, GET, HEAD, OPTIONS'],
+    ['DELETE', '/v1/uploads', 'POST, GET, HEAD, OPTIONS'],
+    ['POST', '/v1/uploads/x', 'PUT, GET, HEAD, DELETE, OPTIONS'],
     ['PUT', '/v1/uploads/x/status', 'GET, HEAD'],
     ['DELETE', '/v1/uploads/x/content', 'GET, HEAD'],
     ['GET', '/v1/uploads/x/reprocess', 'POST'],

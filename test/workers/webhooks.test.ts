@@ -64,7 +64,7 @@ describe('an endpoint', () => {
     expect(shop.receiver.at('/all').map(({ data }) => data.number)).toEqual([1, 2, 3])
     const [message] = shop.receiver.at('/ends')
     const shown = (await call('GET', `${domain.origin}/v1/uploads/${id}`)).json
-    const { links: _, ...view } = shown
+    const { links: _links, variants: _variants, ...view } = shown
     expect(message?.body).toEqual({
       type: 'upload.complete',
       timestamp: shown.completedAt,
