@@ -9,10 +9,10 @@ const root = join(import.meta.dirname, '../..')
  * beside the application has none of its Durable Objects. Returns the file's path.
  */
 export async function writeBareConfig(folder: string): Promise<string> {
-  const { name, compatibility_date, compatibility_flags, keep_names } = unstable_readConfig({
+  const { name, compatibility_date, compatibility_flags, keep_names, minify } = unstable_readConfig({
     config: join(root, 'wrangler.toml'),
   })
   const path = join(folder, 'wrangler.json')
-  await writeFile(path, JSON.stringify({ name, compatibility_date, compatibility_flags, keep_names }))
+  await writeFile(path, JSON.stringify({ name, compatibility_date, compatibility_flags, keep_names, minify }))
   return path
 }
