@@ -111,6 +111,22 @@ export async function keepStepAnswer(
   return kept.length > 0
 }
 
+/** Why a file was quarantined in an earlier generation, where that step has not found it good since; null where none has. */
+export async function findStandingQuarantine(
+  db: Database,
+  { id, generation }: { id: string; generation: number },
+): Promise<StepRefusal | null> {
+  const row = await db.get<{ result: string }>(sql`
+    SELECT found.result FROM ${stepRuns} AS found
+    WHERE found.file_id = ${id} AND found.generation < ${generation}
+      AND found.status = 'refused' AND json_extract(found.result, '$.verdict') = 'quarantined'
+      AND NOT EXISTS (SELECT 1 FROM ${stepRuns} AS later
+        WHERE later.file_id = found.file_id AND later.step = found.step
+          AND later.generation > found.generation AND later.status = 'complete')
+    ORDER BY found.generation DESC LIMIT 1`)
+  return row ? (JSON.parse(row.result) as StepRefusal) : null
+}
+
 /** The variants of a file, by their names. */
 export async function findVariants(db: Database, fileId: string): Promise<Variant[]> {
   return db.select(variantColumns).from(fileVariants).where(eq(fileVariants.fileId, fileId)).orderBy(fileVariants.name)

@@ -2,7 +2,7 @@ import type { StepRefusal, StepRun } from '../core/step-run.ts'
 import { nameOfSetting, type StepSetting } from '../core/step-settings.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import { findAccount } from '../db/domain-accounts.ts'
-import { findStepRuns, finishStep, refuseStep, saveStepState } from '../db/step-runs.ts'
+import { findStandingQuarantine, findStepRuns, finishStep, refuseStep, saveStepState } from '../db/step-runs.ts'
 import type { Hold } from '../db/uploaded-files/move.ts'
 import { findStep } from '../processing/settings.ts'
 import type { Step, StepOutcome, Steps } from '../processing/step.ts'
@@ -41,7 +41,9 @@ export async function runSteps(
     const ended = await runStep({ file, hold, setting, run, lost }, parts)
     if (ended.kind !== 'done') return ended
   }
-  return { kind: 'done' }
+  // What one step has found dangerous, only that step can clear: a policy that no longer has it does not.
+  const standing = file.generation === 1 ? null : await findStandingQuarantine(parts.db, file)
+  return standing ? { kind: 'refused', refusal: standing } : { kind: 'done' }
 }
 
 interface Turn {

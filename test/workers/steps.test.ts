@@ -210,6 +210,25 @@ describe('a verdict', () => {
     expect(await work(queue.take()[0]!)).toBe('complete')
     expectStatus(await content(), 200)
   })
+  test('quarantined stands until the same step has found the file good, also where the policy has lost it', async () => {
+    const here = await makeDomainWith({ steps: [{ step: 'try' }] })
+    run = async () => verdict('quarantined')
+    const job = await stored('abc', here)
+    const again = async () => {
+      expectStatus(await call('POST', `${here.origin}/v1/uploads/${job.id}/reprocess`, { ...asAdmin, send }), 202)
+      return work(queue.take()[0]!)
+    }
+    expect(await work(job)).toBe('quarantined')
+    run = async () => result()
+    for (const steps of [[], [{ step: 'try', as: 'another' }]]) {
+      expectStatus(await administer('PATCH', `/${here.slug}`, { policy: { steps } }), 200)
+      expect(await again()).toBe('quarantined')
+    }
+    expect(await show(job.id, here)).toMatchObject({ generation: 3, failure: { code: 'too-odd' } })
+    expectStatus(await administer('PATCH', `/${here.slug}`, { policy: { steps: [{ step: 'try' }] } }), 200)
+    expect(await again()).toBe('complete')
+    expect(await again()).toBe('complete')
+  })
 })
 
 describe('a step that could not tell', () => {
