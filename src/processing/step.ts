@@ -38,7 +38,10 @@ export interface StepContext<Options = unknown> {
   readonly options: Options
   /** What this step has left for itself in this generation by `continue` or `wait`; null when it begins. */
   readonly state: unknown
-  /** What came from outside while the step waited; null when nothing (yet) did. */
+  /**
+   * What came from outside while the step waited; null when nothing (yet) did. Given to one run only: what the next needs
+   * of it goes into `state`.
+   */
   readonly answer: unknown
   /** Aborted when somebody else has taken over; what is still written then is not kept. */
   readonly signal: AbortSignal
@@ -56,7 +59,8 @@ export interface StepContext<Options = unknown> {
  * What a step came to.
  * - `result`: facts to record, JSON.
  * - `verdict`: the file is no good, which ends its processing: `failed`, or `quarantined` where it may be dangerous.
- * - `retry`: it could not be told this time; an attempt is used up, and another follows later.
+ * - `retry`: it could not be told this time; an attempt is used up, and another follows later. Where there was an answer
+ *   from outside, it is used up too, and so is `state`: the next attempt asks anew.
  * - `continue`: there is more to do than one job should; the next job goes on from `state`.
  * - `wait`: nobody works on the file until an answer comes from outside, or it is `until` (milliseconds since 1970): then
  *   the step runs again with `state`, and with the answer if there is one.
