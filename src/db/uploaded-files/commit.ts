@@ -1,5 +1,4 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
-import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Metadata } from '../../core/metadata.ts'
 import { commitWindowMs, timeOfId } from '../../core/object-key.ts'
 import { transitions } from '../../core/status.ts'
@@ -10,6 +9,7 @@ import { admit } from '../domain-accounts.ts'
 import { recordLatestEvent, recordLatestEvents } from '../file-events.ts'
 import { type KeptAnswer, keepAnswer } from '../idempotency-keys.ts'
 import { insertRows, rowsAsJson } from '../insert-rows.ts'
+import { firstPublish } from '../publishes.ts'
 import { uploadedFiles } from '../schema.ts'
 import { type CountedToken, takeUses } from '../token-uses.ts'
 import { startTelling } from '../webhooks/progress.ts'
@@ -206,8 +206,7 @@ function committedRow(committer: Committer, { claim: _, ...file }: FileToCommit,
     domainId: committer.domainId,
     tokenId: committer.token?.tokenId ?? null,
     status: transitions.commit.to,
-    publishCount: 1,
-    nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+    ...firstPublish(now),
     lastEvent: 1,
     createdAt: timeOfId(file.id),
     updatedAt: now,
@@ -227,8 +226,7 @@ function settleClaim(db: Database, file: FileToCommit, now: number) {
       sha256: file.sha256,
       metadata: file.metadata,
       callbackUrl: file.callbackUrl,
-      publishCount: 1,
-      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+      ...firstPublish(now),
       lastEvent: sql`last_event + 1`,
       updatedAt: now,
     })
