@@ -84,12 +84,14 @@ export interface StepDefinition<Options> {
   accepts(type: string, options: Options): boolean
   /** Whether content may not be served before this step has ended. */
   readonly forbidsEarlyReading?: boolean
+  /** The names of the variants that it makes with these options: no two steps of a policy may make the same one. */
+  variantNames?(options: Options): readonly string[]
   /** Why this deployment can't run it, and what its operator has to configure. */
   readonly unavailable?: string
   run(context: StepContext<Options>): Promise<StepOutcome>
 }
 
-/** A step whose options have been checked by whoever calls it: `parseOptions` in `settings.ts`. */
+/** A step whose options are checked by whoever calls it, with its own `options`. */
 export type Step = StepDefinition<unknown>
 
 /** Every step of a deployment, by its name. */

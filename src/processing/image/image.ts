@@ -29,6 +29,7 @@ export function imageStep(pictures: PictureMaker | null): Step {
     name: 'image',
     options: imageOptions,
     accepts: (type) => type.startsWith('image/'),
+    variantNames: ({ variants }) => Object.keys(variants),
     ...(pictures ? {} : { unavailable: 'needs the binding IMAGES, which this deployment does not have' }),
     async run(context) {
       if (!pictures) throw new Error('There is nothing to make pictures with.')
