@@ -14,7 +14,7 @@ import type { Ledger } from './ledger.ts'
 import { Received } from './received.ts'
 import { admitAppend, agreedLength, notAppendable, Overshoot, superseded } from './rules.ts'
 import { RunningExamination } from './running-examination.ts'
-import type { Append, Opening, SessionView } from './session.ts'
+import type { Append, EndedStage, Opening, SessionView } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import type { Fence } from './turns.ts'
 
@@ -91,8 +91,6 @@ export class Upload {
   async append(body: RequestBody, append: Append, fence: Fence): Promise<SessionView | null> {
     if (!(await this.#isLive())) return null
     if (fence.isRaised) throw superseded()
-    const { opening } = this.#ledger
-    if (opening.protocol !== append.protocol) return null
     if (this.#isJoined) throw notAppendable()
     const { length, mostBytes, refuseMore } = await this.#admit(append)
     await this.#agreeOn(length)
@@ -117,12 +115,12 @@ export class Upload {
     return this.view()
   }
 
-  /** Gives it up: its row, its parts, and all that is known of it. A committed file stays. Returns whether there was one. */
-  async end(): Promise<boolean> {
-    if (!(await this.#isLive())) return false
-    const wasOpen = this.#ledger.progress.stage !== 'committed'
+  /** Gives it up: its row, its parts, and all that is known of it. A committed file stays. Returns what there was. */
+  async end(): Promise<EndedStage | null> {
+    if (!(await this.#isLive())) return null
+    const isCommitted = this.#ledger.progress.stage === 'committed'
     await discardSession(this.#parts)
-    return wasOpen
+    return isCommitted ? 'committed' : 'open'
   }
 
   /** Time has come: to go on joining, to try a commit again, or to end. */

@@ -5,7 +5,6 @@ import type { Domain } from '../../core/domain.ts'
 import { Refusal } from '../../core/errors.ts'
 import { essenceOf } from '../../core/media-type.ts'
 import { requireDomain } from '../../middleware/domain.ts'
-import type { SessionView } from '../../resumable/session.ts'
 import { findUpload } from '../../services/find-upload.ts'
 import { acceptedUploadSchema, domainQuery, idParam, json, problemResponses } from '../schemas.ts'
 import { uploadUrl } from '../serialise-upload.ts'
@@ -107,7 +106,7 @@ resumableRoutes
     const target = requireTarget(c, 'resume-upload')
     return withRefusalFields(c, { ...target, isLast: true }, async () => {
       const { domain, id } = target
-      const view = own(await c.get('deps').sessions.settle(domain, id)) ?? (await failLost(c, domain, id))
+      const view = (await c.get('deps').sessions.settle(domain, id, 'resumable')) ?? (await failLost(c, domain, id))
       c.header('Cache-Control', 'no-store')
       // The answer to the last append may have been lost: this is what it would have said.
       if (view.isComplete) c.header('Location', uploadUrl(c, domain, id))
@@ -131,9 +130,7 @@ resumableRoutes
   })
   .openapi(cancel, async (c) => {
     const { domain, id } = requireTarget(c, 'resume-upload')
-    const { sessions } = c.get('deps')
-    if (!own(await sessions.view(domain, id))) await failLost(c, domain, id)
-    await sessions.end(domain, id)
+    if (!(await c.get('deps').sessions.end(domain, id, 'resumable'))) await failLost(c, domain, id)
     return c.body(null, 204)
   })
 
@@ -153,11 +150,6 @@ function answerOptions(c: AppContext): Response {
   c.header('Accept-Patch', partialUpload)
   describeLimits(c, c.get('domain'))
   return c.body(null, 204)
-}
-
-/** An upload that came by another protocol is none here. */
-function own(view: SessionView | null): SessionView | null {
-  return view?.protocol === 'resumable' ? view : null
 }
 
 function findFile(c: AppContext, { domain, id }: Target) {

@@ -151,7 +151,7 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
   })
   .openapi(show, async (c) => {
     const { domain, id } = target(c, 'resume-upload')
-    const view = (await c.get('deps').sessions.settle(domain, id)) ?? (await fail(c, domain, id))
+    const view = (await c.get('deps').sessions.settle(domain, id, 'tus')) ?? (await fail(c, domain, id))
     c.header('Cache-Control', 'no-store')
     if (view.length !== null) c.header('Upload-Length', String(view.length))
     else if (view.role !== 'joined') c.header('Upload-Defer-Length', '1')
@@ -175,7 +175,7 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
   })
   .openapi(terminate, async (c) => {
     const { domain, id } = target(c, 'resume-upload')
-    if (!(await c.get('deps').sessions.end(domain, id))) await fail(c, domain, id)
+    if ((await c.get('deps').sessions.end(domain, id, 'tus')) !== 'open') await fail(c, domain, id)
     return c.body(null, 204)
   })
 
