@@ -17,6 +17,7 @@ import { invalidRequest, problemDocument, toRefusal } from './problem.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { callbackSecretRoutes } from './routes/callback-secret.ts'
 import { contentRoutes } from './routes/content.ts'
+import { credentialRoutes } from './routes/credential.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { domainHostnameRoutes } from './routes/domain-hostnames.ts'
 import { domainKeyRoutes } from './routes/domain-keys.ts'
@@ -66,6 +67,7 @@ export function createApp(
   app.route('/', resumableRoutes)
   app.route('/', tokenRoutes)
   app.route('/', stepAnswerRoutes)
+  app.route('/', credentialRoutes)
   app.route('/', domainRoutes)
   app.route('/', domainKeyRoutes)
   app.route('/', domainHostnameRoutes)

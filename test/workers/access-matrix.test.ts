@@ -177,6 +177,8 @@ const table: Record<string, Row> = {
   'POST /v1/uploads/{id}/steps/{step}/answer': { ...file('manage', '403'), request: body({ result: {} }) },
   'POST /v1/uploads/{id}/links': { ...file('read', '201 404 404'), request: body({}) },
   'POST /v1/upload-tokens': { ...file('upload', '201'), of: 'nothing', request: body({}) },
+  // It says nothing but what the asker holds in his hands.
+  'GET /v1/credential': { ...open('200'), cells: { ...open('200').cells, none: '401', ...unknownOnes } },
   'OPTIONS /v1/tus': openToStrangers,
   'POST /v1/tus': {
     ...uploading,
