@@ -241,6 +241,8 @@ const table: Record<string, Row> = {
   'POST /internal/jobs': open('404'),
   'POST /internal/jobs/failed': open('404'),
   'GET /healthz': open('200'),
+  'GET /': open('200'),
+  'GET /console/{file}': open('404'),
   'GET /openapi.json': open('200'),
 }
 
@@ -334,6 +336,7 @@ async function addressOf(
     .replace('{filename}', 'a.txt')
     .replace(/\{(key|endpoint|delivery)Id\}/, uuidv7())
     .replace('{name}', 'thumb')
+    .replace('{file}', 'nothing.js')
     .replace('{hostname}', 'nobody.example')
   const origin = /^\/v1\/(upload|events|tus|resumable)/.test(path) ? own.origin : apex
   const holder = { own, "another domain's": other, unknown: null }[target]

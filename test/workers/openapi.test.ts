@@ -37,8 +37,12 @@ beforeAll(async () => {
   document = answer.json
 })
 
-/** Answered to machines alone: by the queue's signature, or this very document. */
-const undocumented = ['POST /internal/jobs', 'POST /internal/jobs/failed', 'GET /openapi.json']
+/** Answered to machines alone, by the queue's signature; to browsers alone; or this very document. */
+const undocumented = [
+  ...['POST /internal/jobs', 'POST /internal/jobs/failed'],
+  ...['GET /', 'GET /console/{file}'],
+  'GET /openapi.json',
+]
 
 describe('the document', () => {
   test('describes every route, and no other', () => {
