@@ -15,6 +15,7 @@ import { waitForChange } from '../services/events/wait-for-change.ts'
 import { listUploads } from '../services/list-uploads.ts'
 import { isReadable } from '../services/read-content.ts'
 import { reprocessUpload } from '../services/reprocess-upload.ts'
+import { uploadUrl } from './addresses.ts'
 import {
   domainQuery,
   idParam,
@@ -25,7 +26,7 @@ import {
   uploadDetailSchema,
   uploadSchema,
 } from './schemas.ts'
-import { serialiseSteps, serialiseUpload, serialiseVariants, uploadUrl } from './serialise-upload.ts'
+import { serialiseSteps, serialiseUpload, serialiseVariants } from './serialise-upload.ts'
 
 const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
 
