@@ -28,7 +28,9 @@ function receiveWith(receiver: WebhookReceiver): () => void {
 let stopReceiving = () => {}
 
 /** A workshop with a domain of this policy. From now on the receiver's host is this workshop's receiver. */
-export async function openWorkshop(policy?: Record<string, unknown>): Promise<{ shop: WebhookWorkshop; domain: TestDomain }> {
+export async function openWorkshop(
+  policy?: Record<string, unknown>,
+): Promise<{ shop: WebhookWorkshop; domain: TestDomain }> {
   closeWorkshop()
   const shop = new WebhookWorkshop()
   stopReceiving = receiveWith(shop.receiver)
