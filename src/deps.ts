@@ -3,7 +3,17 @@ import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
 import type { OutboundRules } from './core/outbound-url.ts'
-import type { Clock, JobQueue, Log, PostSigned, RateLimiter, TxtLookup, Watchers } from './core/ports.ts'
+import type {
+  Clock,
+  JobQueue,
+  Journal,
+  Log,
+  PostSigned,
+  RateLimiter,
+  Report,
+  TxtLookup,
+  Watchers,
+} from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
 import { attemptTimeoutSeconds, keptAnswerBytes, retrySchedule } from './core/webhook.ts'
 import type { ApiKey } from './db/api-keys.ts'
@@ -12,16 +22,18 @@ import { dnsOverHttps } from './dns/dns-over-https.ts'
 import { type Env, parseEnv } from './env.ts'
 import { CloudflareImages } from './images/cloudflare-images.ts'
 import { BufferPool } from './ingest/buffer-pool.ts'
+import { journal, meter, workIds } from './journal.ts'
 import { DurableRateLimiter } from './limits/durable.ts'
 import { UpstashRateLimiter } from './limits/upstash.ts'
 import { DurableWatchers } from './live/durable-watchers.ts'
-import { log } from './log.ts'
+import { logFrom } from './log.ts'
 import { signedPost } from './outbound/signed-post.ts'
 import type { HttpStepParts } from './processing/http.ts'
 import type { Steps } from './processing/step.ts'
 import { buildSteps } from './processing/steps.ts'
 import { CloudflareJobQueue } from './queue/cloudflare.ts'
 import { coalesce } from './queue/coalesce.ts'
+import { measuredQueue } from './queue/measured.ts'
 import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
 import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { Sessions } from './resumable/sessions.ts'
@@ -97,6 +109,8 @@ export interface Deps {
   now(): number
   random(): number
   log: Log
+  journal: Journal
+  report: Report
   defer(promise: Promise<unknown>): void
 }
 
@@ -114,7 +128,10 @@ export function buildDeps(
   const parts = {
     ...adapters,
     ...replace?.(adapters),
-    defer: (promise: Promise<unknown>) => context.waitUntil(promise),
+    defer: (promise: Promise<unknown>) => {
+      journal.outlive(promise)
+      context.waitUntil(promise)
+    },
   }
   const watchers = new DurableWatchers({
     objects: env.WATCHERS,
@@ -124,7 +141,7 @@ export function buildDeps(
     defer: parts.defer,
   })
   const deps = { ...parts, watchers }
-  return { ...deps, ...buildQueue(deps) }
+  return { ...deps, ...buildQueue(deps, (promise) => context.waitUntil(promise)) }
 }
 
 type DepsWithoutQueue = Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>
@@ -134,7 +151,7 @@ type Adapters = Omit<DepsWithoutQueue, 'defer' | 'watchers'>
 const shared = new WeakMap<Env, Adapters>()
 
 function buildAdapters(env: Env): Adapters {
-  const control = openDatabase(env.DB)
+  const control = openDatabase(env.DB, meter)
   const places = buildPlaces(env, control)
   const databaseFor = (domain: Located) => placeFor(places, domain).db
   const now = () => Date.now() + env.CLOCK_OFFSET_SECONDS * 1000
@@ -156,7 +173,12 @@ function buildAdapters(env: Env): Adapters {
     sessions: new Sessions(env.UPLOAD_SESSIONS, { keepsPlaces: env.MODE === 'production' }),
     sessionMs: env.RESUMABLE_HOURS * 3600_000,
     quietDomains,
-    postSigned: signedPost({ timeoutMs: attemptTimeoutSeconds * 1000, mostAnswerBytes: keptAnswerBytes }),
+    postSigned: signedPost({
+      timeoutMs: attemptTimeoutSeconds * 1000,
+      mostAnswerBytes: keptAnswerBytes,
+      meter,
+      journal,
+    }),
     outboundRules: outboundRulesOf(env),
     retrySchedule: env.WEBHOOK_RETRY_SECONDS ?? retrySchedule,
     baseDomain,
@@ -170,7 +192,9 @@ function buildAdapters(env: Env): Adapters {
     }),
     now,
     random: Math.random,
-    log,
+    log: logFrom(env.LOG_LEVEL, workIds),
+    journal,
+    report: () => {},
   }
   shared.set(env, adapters)
   return adapters
@@ -197,7 +221,7 @@ function buildHttpParts(
     now,
   }
   return {
-    post: signedPost({ timeoutMs: 30_000, mostAnswerBytes: 64 * 1024 }),
+    post: signedPost({ timeoutMs: 30_000, mostAnswerBytes: 64 * 1024, meter, journal }),
     rules: outboundRulesOf(env),
     invite: (file, step, until) => inviteProcessor(parts, file, step, until),
     unavailable:
@@ -220,16 +244,17 @@ function buildPlaces(env: Env, control: Database): Place[] {
     eu: { db: env.DB_EU, bucket: env.BUCKET_EU },
     fedramp: { db: env.DB_FEDRAMP, bucket: env.BUCKET_FEDRAMP },
   }
-  const places: Place[] = [{ jurisdiction: null, db: control, storage: new ObjectStorage(env.BUCKET) }]
+  const places: Place[] = [{ jurisdiction: null, db: control, storage: new ObjectStorage(env.BUCKET, meter) }]
   for (const jurisdiction of jurisdictions) {
     const { db, bucket } = bindings[jurisdiction]
-    if (db && bucket) places.push({ jurisdiction, db: openDatabase(db), storage: new ObjectStorage(bucket) })
+    if (db && bucket)
+      places.push({ jurisdiction, db: openDatabase(db, meter), storage: new ObjectStorage(bucket, meter) })
   }
   return places
 }
 
 /** QStash when its token is set, else Redis when its URL is, else Cloudflare Queues. */
-function buildQueue(deps: DepsWithoutQueue): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
+function buildQueue(deps: DepsWithoutQueue, outlive: Deps['defer']): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
   const { QSTASH_TOKEN, QSTASH_URL, CALLBACK_URL, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, JOBS } = deps.env
   if (QSTASH_TOKEN && CALLBACK_URL) {
     const queue = new QStashJobQueue({
@@ -237,27 +262,36 @@ function buildQueue(deps: DepsWithoutQueue): Pick<Deps, 'queue' | 'drainQueue' |
       baseUrl: QSTASH_URL,
       callbackUrl: CALLBACK_URL,
     })
-    return { queue, drainQueue: null, maxRunning: null }
+    return { queue: measuredQueue(queue, meter), drainQueue: null, maxRunning: null }
   }
   if (UPSTASH_REDIS_REST_URL && UPSTASH_REDIS_REST_TOKEN) {
     return drainedQueue(
       deps,
       new RedisJobQueue({ url: UPSTASH_REDIS_REST_URL, token: UPSTASH_REDIS_REST_TOKEN }, deps.now),
+      outlive,
     )
   }
   return {
-    queue: new CloudflareJobQueue(JOBS as NonNullable<Env['JOBS']>),
+    queue: measuredQueue(new CloudflareJobQueue(JOBS as NonNullable<Env['JOBS']>), meter),
     drainQueue: null,
     maxRunning: maxRunningPerDomain,
   }
 }
 
-/** Redis calls nobody: it is drained after each publish, and by the scheduled handler. */
-function drainedQueue(deps: DepsWithoutQueue, redis: RedisJobQueue): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
+/**
+ * Redis calls nobody: it is drained after each publish, and by the scheduled handler. What drains after a publish is other
+ * work than what has published, which is not to wait for it.
+ */
+function drainedQueue(
+  deps: DepsWithoutQueue,
+  redis: RedisJobQueue,
+  outlive: Deps['defer'],
+): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
+  const measured = measuredQueue(redis, meter)
   const queue: JobQueue = {
     publish: async (jobs, options) => {
-      await redis.publish(jobs, options)
-      if (!options?.delaySeconds) deps.defer(drainSoon())
+      await measured.publish(jobs, options)
+      if (!options?.delaySeconds) outlive(drainSoon())
     },
   }
   const parts = { ...deps, queue, maxRunning: maxRunningPerDomain }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Misconfigured } from './core/errors.ts'
 import { parseHost } from './core/host.ts'
 import type { Job } from './core/job.ts'
+import { logLevels } from './core/log-line.ts'
 import { parseAddress } from './core/socket-address.ts'
 
 const secret = z.string().min(1)
@@ -59,6 +60,8 @@ const envSchema = z
     RESUMABLE_HOURS: z.coerce.number().int().min(1).max(144).default(24),
     /** `development` opens what a developer needs on his own machine; set by the scripts of this project and the tests. */
     MODE: z.enum(['production', 'development']).default('production'),
+    /** What is written to the log: lines of this level and above. */
+    LOG_LEVEL: z.enum(logLevels).default('info'),
     /** Development only: how far ahead of the time the reconciler and the leases are, in seconds. */
     CLOCK_OFFSET_SECONDS: z.coerce.number().int().min(0).default(0),
     /** Development only: the seconds from each failed attempt of a webhook to the next, such as `1,2,5`. */

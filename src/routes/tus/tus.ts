@@ -117,7 +117,7 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
     const sent = c.req.header('upload-metadata')
     const metadata = parseTusMetadata(sent, { isApex: c.get('host').kind === 'apex' })
     const domain = await domainOf(c, metadata.domain)
-    const { sessions, databaseFor, outboundRules, now, sessionMs } = c.get('deps')
+    const { sessions, databaseFor, outboundRules, journal, now, sessionMs } = c.get('deps')
     const content = contentOf(c)
     const concat = c.req.header('upload-concat')
     const role = parseConcat(concat, c.get('origin'))
@@ -138,7 +138,7 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
         callbackUrl: role.kind === 'partial' ? null : callbackOf(c),
         notes: { ...(sent === undefined ? {} : { metadata: sent }), ...(concat === undefined ? {} : { concat }) },
       },
-      { sessions, db: databaseFor(domain), outboundRules, now, sessionMs },
+      { sessions, db: databaseFor(domain), outboundRules, journal, now, sessionMs },
     )
     const view =
       content && role.kind !== 'joined'
