@@ -26,6 +26,7 @@ import { domainRoutes } from './routes/domains.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { openApiInfo } from './routes/openapi-info.ts'
 import { resumableRoutes } from './routes/resumable/resumable.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
@@ -78,6 +79,7 @@ export function createApp(
   app.route('/', adminRoutes)
   app.route('/', internalJobRoutes)
   app.route('/', healthRoutes)
+  app.route('/', metricsRoutes)
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',

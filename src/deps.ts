@@ -1,6 +1,8 @@
 import { ClamdScanner } from './clamav/clamd-scanner.ts'
 import { maxRunningPerDomain } from './core/backoff.ts'
+import { dataPointOf } from './core/data-point.ts'
 import type { Domain } from './core/domain.ts'
+import type { Tally } from './core/figures.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
 import type { OutboundRules } from './core/outbound-url.ts'
 import type {
@@ -27,6 +29,7 @@ import { DurableRateLimiter } from './limits/durable.ts'
 import { UpstashRateLimiter } from './limits/upstash.ts'
 import { DurableWatchers } from './live/durable-watchers.ts'
 import { logFrom } from './log.ts'
+import { IsolateFigures } from './metrics/isolate-figures.ts'
 import { signedPost } from './outbound/signed-post.ts'
 import type { HttpStepParts } from './processing/http.ts'
 import type { Steps } from './processing/step.ts'
@@ -111,6 +114,8 @@ export interface Deps {
   log: Log
   journal: Journal
   report: Report
+  /** What all isolates have counted; null where that is not gathered. */
+  readTotals(): Promise<Tally | null>
   defer(promise: Promise<unknown>): void
 }
 
@@ -140,12 +145,17 @@ export function buildDeps(
     log: parts.log,
     defer: parts.defer,
   })
-  const deps = { ...parts, watchers }
-  return { ...deps, ...buildQueue(deps, (promise) => context.waitUntil(promise)) }
+  const outlive = (promise: Promise<unknown>) => context.waitUntil(promise)
+  const report: Report = (record) => {
+    env.METRICS?.writeDataPoint(dataPointOf(record))
+    parts.figures.count(record, outlive)
+  }
+  const deps = { ...parts, watchers, report }
+  return { ...deps, ...buildQueue(deps, outlive) }
 }
 
 type DepsWithoutQueue = Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>
-type Adapters = Omit<DepsWithoutQueue, 'defer' | 'watchers'>
+type Adapters = Omit<DepsWithoutQueue, 'defer' | 'watchers' | 'report'> & { figures: Pick<IsolateFigures, 'count'> }
 
 /** Adapters by environment: they hold bindings and configuration, and nothing of a request. */
 const shared = new WeakMap<Env, Adapters>()
@@ -158,6 +168,12 @@ function buildAdapters(env: Env): Adapters {
   const baseDomain = env.BASE_DOMAIN
   const placeCache = new TimedCache<Place>(placeCacheMs)
   const directory = new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now })
+  const log = logFrom(env.LOG_LEVEL, workIds)
+  const figures = new IsolateFigures({
+    objects: env.TOTALS ?? null,
+    gatherMs: env.METRICS_GATHER_SECONDS * 1000,
+    log,
+  })
   const adapters = {
     env,
     control,
@@ -192,9 +208,10 @@ function buildAdapters(env: Env): Adapters {
     }),
     now,
     random: Math.random,
-    log: logFrom(env.LOG_LEVEL, workIds),
+    log,
     journal,
-    report: () => {},
+    figures,
+    readTotals: () => figures.read(),
   }
   shared.set(env, adapters)
   return adapters

@@ -12,6 +12,7 @@ const mayImport: Record<string, string[]> = {
   storage: ['core'],
   queue: ['core'],
   limits: ['core'],
+  metrics: ['core'],
   dns: ['core'],
   outbound: ['core'],
   images: ['core'],
@@ -26,15 +27,26 @@ const mayImport: Record<string, string[]> = {
 }
 
 const folders = Object.keys(mayImport)
-const entryFiles = ['app.ts', 'context.ts', 'deps.ts', 'env.ts', 'index.ts', 'log.ts', 'problem.ts', 'worker.ts']
+const entryFiles = [
+  'app.ts',
+  'context.ts',
+  'deps.ts',
+  'env.ts',
+  'index.ts',
+  'journal.ts',
+  'log.ts',
+  'problem.ts',
+  'worker.ts',
+]
 const notEntry = (...files: string[]) => entryFiles.filter((file) => !files.includes(file))
 const notFolder = (...names: string[]) => folders.filter((folder) => !names.includes(folder))
 
 /** What only deps builds. */
-const adapters = ['db', 'storage', 'queue', 'limits', 'dns', 'outbound', 'images', 'clamav', 'live']
+const adapters = ['db', 'storage', 'queue', 'limits', 'metrics', 'dns', 'outbound', 'images', 'clamav', 'live']
 
 const mayImportAtTop: Record<string, string[]> = {
   'env.ts': ['core'],
+  'journal.ts': ['core'],
   'log.ts': ['core'],
   'problem.ts': ['core'],
   'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts', 'worker.ts')],

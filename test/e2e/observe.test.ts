@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { expectStatus, makeDomain, type TestDomain } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { type HookServer, startHookServer } from '../support/e2e/hook-server.ts'
+
 import { adminToken, type LocalWorker, startLocalWorker } from '../support/e2e/local-worker.ts'
+import { parsePrometheus } from '../support/prometheus.ts'
 
 let worker: LocalWorker
 let hooks: HookServer
@@ -176,5 +178,16 @@ test('a request and its job leave one line each, with what they have cost', asyn
     queue_ms: 'ms',
     post_count: 1,
     post_ms: 'ms',
+  })
+})
+
+test('what was done comes to the totals of the deployment by itself', async () => {
+  const { id } = (await worker.call('PUT', '/v1/uploads/a.txt', { host: host(), body: 'abc' })).json()
+  await linesAbout('job-done', id)
+  await eventually(async () => {
+    const answer = await worker.call('GET', '/metrics', { headers: asAdmin })
+    expectStatus(answer, 200)
+    const { samples } = parsePrometheus(answer.body.toString()).get('stevedore_jobs_total')!
+    expect(samples.find(({ labels }) => labels.outcome === 'complete')?.value).toBeGreaterThanOrEqual(1)
   })
 })

@@ -388,6 +388,7 @@ describe('an answer is what the document says', () => {
     ['patch', '/v1/resumable/{id}', 409, async () => append(await begun(domain), 1, 'abc', false)],
     ['delete', '/v1/resumable/{id}', 204, async () => call('DELETE', await begun(domain))],
     ['get', '/healthz', 200, () => call('GET', 'http://localhost/healthz')],
+    ['get', '/metrics', 200, () => call('GET', 'http://localhost/metrics', asAdmin)],
   ]
 
   test.each(calls)('%s %s: %i', async (method, path, status, send) => {
