@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { expectStatus, makeDomain, type TestDomain } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { type HookServer, startHookServer } from '../support/e2e/hook-server.ts'
-
 import { adminToken, type LocalWorker, startLocalWorker } from '../support/e2e/local-worker.ts'
 import { parsePrometheus } from '../support/prometheus.ts'
 
