@@ -1,21 +1,11 @@
+import { type BuiltQueue, buildCallbacks, buildQueue, type CallbackGuard } from './build-queue.ts'
 import { ClamdScanner } from './clamav/clamd-scanner.ts'
-import { maxRunningPerDomain } from './core/backoff.ts'
 import { dataPointOf } from './core/data-point.ts'
 import type { Domain } from './core/domain.ts'
 import type { Tally } from './core/figures.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
 import type { OutboundRules } from './core/outbound-url.ts'
-import type {
-  Clock,
-  JobQueue,
-  Journal,
-  Log,
-  PostSigned,
-  RateLimiter,
-  Report,
-  TxtLookup,
-  Watchers,
-} from './core/ports.ts'
+import type { Clock, Journal, Log, PostSigned, RateLimiter, Report, TxtLookup, Watchers } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
 import { attemptTimeoutSeconds, keptAnswerBytes, retrySchedule } from './core/webhook.ts'
 import type { ApiKey } from './db/api-keys.ts'
@@ -34,16 +24,10 @@ import { signedPost } from './outbound/signed-post.ts'
 import type { HttpStepParts } from './processing/http.ts'
 import type { Steps } from './processing/step.ts'
 import { buildSteps } from './processing/steps.ts'
-import { CloudflareJobQueue } from './queue/cloudflare.ts'
-import { coalesce } from './queue/coalesce.ts'
-import { measuredQueue } from './queue/measured.ts'
-import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
-import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { Sessions } from './resumable/sessions.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
 import { inviteProcessor } from './services/invite-processor.ts'
 import { findPlace, type Place, placeFor } from './services/place.ts'
-import { noteDeadJob, runJob } from './services/run-job.ts'
 import type { SigningSecrets } from './services/tokens/signed-token.ts'
 import { domainSecrets } from './services/webhooks/callback-secret.ts'
 import { ObjectStorage } from './storage/object-storage.ts'
@@ -60,16 +44,8 @@ const domainCache = new TimedCache<Domain>(cacheMs)
 const keyCache = new TimedCache<ApiKey>(cacheMs)
 const quietDomains = new TimedCache<string>(cacheMs)
 
-/** Checks what QStash delivers: which URLs it may be delivered to, and the signature for each. */
-export interface CallbackGuard {
-  host: string
-  jobUrl: string
-  failedJobUrl: string
-  verify(signature: string | undefined, body: string, url: string): Promise<boolean>
-}
-
 /** Everything one invocation works with, built from its environment in one place. */
-export interface Deps {
+export interface Deps extends BuiltQueue {
   env: Env
   control: Database
   databaseFor(domain: Located): Database
@@ -78,11 +54,6 @@ export interface Deps {
   places: readonly Place[]
   /** Where the domain with this id has its data; null when there is none. */
   placeOf(domainId: string): Promise<Place | null>
-  queue: JobQueue
-  /** Runs the jobs that wait in a queue which calls nobody; null when the queue delivers by itself. */
-  drainQueue: (() => Promise<unknown>) | null
-  /** The most files of one domain at once; null where the queue sees to that. */
-  maxRunning: number | null
   /** Null unless QStash is the queue. */
   callbacks: CallbackGuard | null
   directory: DomainDirectory
@@ -151,11 +122,12 @@ export function buildDeps(
     parts.figures.count(record, outlive)
   }
   const deps = { ...parts, watchers, report }
-  return { ...deps, ...buildQueue(deps, outlive) }
+  return { ...deps, ...buildQueue(deps, { meter, outlive }) }
 }
 
-type DepsWithoutQueue = Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>
-type Adapters = Omit<DepsWithoutQueue, 'defer' | 'watchers' | 'report'> & { figures: Pick<IsolateFigures, 'count'> }
+type Adapters = Omit<Deps, keyof BuiltQueue | 'defer' | 'watchers' | 'report'> & {
+  figures: Pick<IsolateFigures, 'count'>
+}
 
 /** Adapters by environment: they hold bindings and configuration, and nothing of a request. */
 const shared = new WeakMap<Env, Adapters>()
@@ -268,78 +240,4 @@ function buildPlaces(env: Env, control: Database): Place[] {
       places.push({ jurisdiction, db: openDatabase(db, meter), storage: new ObjectStorage(bucket, meter) })
   }
   return places
-}
-
-/** QStash when its token is set, else Redis when its URL is, else Cloudflare Queues. */
-function buildQueue(deps: DepsWithoutQueue, outlive: Deps['defer']): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
-  const { QSTASH_TOKEN, QSTASH_URL, CALLBACK_URL, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, JOBS } = deps.env
-  if (QSTASH_TOKEN && CALLBACK_URL) {
-    const queue = new QStashJobQueue({
-      token: QSTASH_TOKEN,
-      baseUrl: QSTASH_URL,
-      callbackUrl: CALLBACK_URL,
-    })
-    return { queue: measuredQueue(queue, meter), drainQueue: null, maxRunning: null }
-  }
-  if (UPSTASH_REDIS_REST_URL && UPSTASH_REDIS_REST_TOKEN) {
-    return drainedQueue(
-      deps,
-      new RedisJobQueue({ url: UPSTASH_REDIS_REST_URL, token: UPSTASH_REDIS_REST_TOKEN }, deps.now),
-      outlive,
-    )
-  }
-  return {
-    queue: measuredQueue(new CloudflareJobQueue(JOBS as NonNullable<Env['JOBS']>), meter),
-    drainQueue: null,
-    maxRunning: maxRunningPerDomain,
-  }
-}
-
-/**
- * Redis calls nobody: it is drained after each publish, and by the scheduled handler. What drains after a publish is other
- * work than what has published, which is not to wait for it.
- */
-function drainedQueue(
-  deps: DepsWithoutQueue,
-  redis: RedisJobQueue,
-  outlive: Deps['defer'],
-): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
-  const measured = measuredQueue(redis, meter)
-  const queue: JobQueue = {
-    publish: async (jobs, options) => {
-      await measured.publish(jobs, options)
-      if (!options?.delaySeconds) outlive(drainSoon())
-    },
-  }
-  const parts = { ...deps, queue, maxRunning: maxRunningPerDomain }
-  const orLog = (work: Promise<unknown>) => work.catch((error) => deps.log('warn', 'drain-failed', { error }))
-  const drain = (bounds: Pick<DrainOptions, 'streams' | 'until' | 'maxJobs'>) =>
-    orLog(redis.drain({ ...bounds, run: (message) => runJob(parts, message) }))
-  // What outlives the answer is ended 30 s after it: only short jobs, and nothing new in the second half, also not for
-  // what those jobs publish themselves.
-  let until: number | undefined
-  const drainSoon = coalesce(() => {
-    until ??= deps.now() + 15_000
-    return drain({ streams: ['short'], until, maxJobs: 100 })
-  })
-  const drainQueue = async () => {
-    await drain({
-      streams: ['short', 'long'],
-      until: deps.now() + 50_000,
-      maxJobs: 1_000,
-    })
-    await orLog(redis.handOverDead((message, reason) => noteDeadJob(parts, message, reason)))
-  }
-  return { queue, drainQueue, maxRunning: maxRunningPerDomain }
-}
-
-function buildCallbacks(env: Env): CallbackGuard | null {
-  const { QSTASH_TOKEN, CALLBACK_URL, QSTASH_CURRENT_SIGNING_KEY: current, QSTASH_NEXT_SIGNING_KEY: next } = env
-  if (!QSTASH_TOKEN || !CALLBACK_URL || !current || !next) return null
-  return {
-    host: new URL(CALLBACK_URL).host,
-    jobUrl: jobUrl(CALLBACK_URL),
-    failedJobUrl: failedJobUrl(CALLBACK_URL),
-    verify: qstashVerifier({ current, next }),
-  }
 }

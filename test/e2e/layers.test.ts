@@ -29,6 +29,7 @@ const mayImport: Record<string, string[]> = {
 const folders = Object.keys(mayImport)
 const entryFiles = [
   'app.ts',
+  'build-queue.ts',
   'context.ts',
   'deps.ts',
   'env.ts',
@@ -49,11 +50,12 @@ const mayImportAtTop: Record<string, string[]> = {
   'journal.ts': ['core'],
   'log.ts': ['core'],
   'problem.ts': ['core'],
+  'build-queue.ts': ['core', 'queue', 'services', 'env.ts'],
   'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts', 'worker.ts')],
-  'app.ts': [...notFolder(...adapters), ...notEntry('app.ts')],
-  'context.ts': [...notFolder(...adapters), ...notEntry('context.ts')],
-  'index.ts': [...notFolder(...adapters), ...notEntry('index.ts')],
-  'worker.ts': [...notFolder(...adapters), ...notEntry('worker.ts')],
+  'app.ts': [...notFolder(...adapters), ...notEntry('app.ts', 'build-queue.ts')],
+  'context.ts': [...notFolder(...adapters), ...notEntry('context.ts', 'build-queue.ts')],
+  'index.ts': [...notFolder(...adapters), ...notEntry('index.ts', 'build-queue.ts')],
+  'worker.ts': [...notFolder(...adapters), ...notEntry('worker.ts', 'build-queue.ts')],
 }
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-layers-'))
@@ -182,6 +184,31 @@ const commandLine: Example[] = [
   ],
 }))
 
+/** So is the console; within it, a part knows no page, and a page no other. */
+const webConsole: Example[] = [
+  { file: 'web/src/example.ts', up: '../../', inside: ['./parts/thing.tsx', '../../client/thing.ts'], outside: [] },
+  {
+    file: 'web/src/parts/example.tsx',
+    up: '../../../',
+    inside: ['./thing.tsx', '../api.ts'],
+    outside: ['../pages/files/thing.tsx', '../shell.tsx'],
+  },
+  {
+    file: 'web/src/pages/files/example.tsx',
+    up: '../../../../',
+    inside: ['./thing.tsx', '../../api.ts', '../../parts/thing.tsx'],
+    outside: ['../domain/thing.tsx', '../../app.tsx'],
+  },
+].map(({ file, up, inside, outside }) => ({
+  file,
+  lines: [
+    ...['src/core/thing.ts', 'cli/thing.ts', 'scripts/thing.ts'].map((target) => refused(importOf(up + target))),
+    ...inside.map((target) => allowed(importOf(target))),
+    ...outside.map((target) => refused(importOf(target))),
+    allowed(importOf('preact')),
+  ],
+}))
+
 type Diagnostic = { code: { value: string }; location: { path: string; range: { start: { line: number } } } }
 
 /** Writes files into the workspace, lints it with the project's own configuration, and gives what Biome found. */
@@ -224,6 +251,7 @@ describe('the layers of src', () => {
     { rule: 'only types come from deps', examples: typesOnly },
     { rule: 'every form of import counts', examples: otherForms },
     { rule: 'the command line takes nothing of the server', examples: commandLine },
+    { rule: 'the console takes nothing of the server', examples: webConsole },
   ])('$rule', ({ examples }) => {
     expect(examples.length).toBeGreaterThan(0)
     expect(refusedLines(examples)).toEqual(linesToRefuse(examples))

@@ -37,8 +37,12 @@ beforeAll(async () => {
   document = answer.json
 })
 
-/** Answered to machines alone: by the queue's signature, or this very document. */
-const undocumented = ['POST /internal/jobs', 'POST /internal/jobs/failed', 'GET /openapi.json']
+/** Answered to machines alone, by the queue's signature; to browsers alone; or this very document. */
+const undocumented = [
+  ...['POST /internal/jobs', 'POST /internal/jobs/failed'],
+  ...['GET /', 'GET /console/{file}'],
+  'GET /openapi.json',
+]
 
 describe('the document', () => {
   test('describes every route, and no other', () => {
@@ -109,6 +113,15 @@ describe('the document', () => {
       }
     }
   })
+
+  test.each(['post /v1/uploads', 'put /v1/uploads/{filename}', 'post /v1/tus', 'post /v1/resumable'])(
+    '%s names who is told how the file ends',
+    (place) => {
+      const { operation } = operationsOf(document).find(({ method, path }) => `${method} ${path}` === place)!
+      const headers = operation.parameters.filter((parameter: Json) => parameter.in === 'header')
+      expect(headers.map((parameter: Json) => parameter.name)).toContain('X-Callback-URL')
+    },
+  )
 
   test('says 429 of whatever a domain’s rates count', () => {
     const counted = operationsOf(document).filter(({ path }) => /^\/v1\/(upload|events)/.test(path))
@@ -387,6 +400,7 @@ describe('an answer is what the document says', () => {
     ['patch', '/v1/resumable/{id}', 202, async () => append(await begun(domain), 0, 'abc', true)],
     ['patch', '/v1/resumable/{id}', 409, async () => append(await begun(domain), 1, 'abc', false)],
     ['delete', '/v1/resumable/{id}', 204, async () => call('DELETE', await begun(domain))],
+    ['get', '/v1/credential', 200, () => call('GET', 'http://localhost/v1/credential', asAdmin)],
     ['get', '/healthz', 200, () => call('GET', 'http://localhost/healthz')],
     ['get', '/metrics', 200, () => call('GET', 'http://localhost/metrics', asAdmin)],
   ]

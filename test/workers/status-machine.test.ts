@@ -11,7 +11,8 @@ import {
   transitions,
 } from '../../src/core/status.ts'
 import { noTrace } from '../../src/core/trace-context.ts'
-import { claimFile, commitFiles, type FileToCommit } from '../../src/db/uploaded-files/commit.ts'
+import { claimFile } from '../../src/db/uploaded-files/claimed.ts'
+import { commitFiles, type FileToCommit } from '../../src/db/uploaded-files/commit.ts'
 import { deleteFile } from '../../src/db/uploaded-files/delete.ts'
 import { completeFile, refuseFile, reprocessFile, retryFile } from '../../src/db/uploaded-files/finish.ts'
 import { leaseFile } from '../../src/db/uploaded-files/lease.ts'

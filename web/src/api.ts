@@ -1,0 +1,70 @@
+import { errorOf } from '../../client/errors.ts'
+import { type CallOptions, StevedoreClient, StevedoreError } from '../../client/index.ts'
+
+export { ConnectionError, StevedoreError } from '../../client/index.ts'
+export type * from '../../client/types.ts'
+export type { WatchedEvent } from '../../client/watch.ts'
+
+/** What the server says of the credential that it was sent: `GET /v1/credential`. */
+export interface CredentialView {
+  kind: 'administrator' | 'key' | 'upload-token' | 'read-token' | 'processor'
+  domain: string | null
+  scopes: Scope[]
+  expiresAt: string | null
+}
+
+export type Scope = 'upload' | 'read' | 'delete' | 'manage'
+
+let credential: string | null = null
+const clients = new Map<string | undefined, StevedoreClient>()
+
+/** What every request is sent with from now on; null: nothing. */
+export function useCredential(value: string | null): void {
+  credential = value
+  clients.clear()
+}
+
+/** The headers that say who asks, and for which domain: for what sends requests of its own. */
+export function requestHeaders(domain: string): Record<string, string> {
+  return { ...(credential === null ? {} : { Authorization: `Bearer ${credential}` }), 'X-Upload-Domain': domain }
+}
+
+/** The client for a domain's files; without a domain, for administration. */
+export function clientFor(domain?: string): StevedoreClient {
+  const known = clients.get(domain)
+  if (known) return known
+  const made = makeClient(domain)
+  clients.set(domain, made)
+  return made
+}
+
+/** A client whose streams of events say when they are connected, since what happened before is not told by them. */
+export function streamingClientFor(domain: string, onConnected: () => void): StevedoreClient {
+  return makeClient(domain, async (url, init) => {
+    const answer = await fetch(url, init)
+    if (answer.ok) onConnected()
+    return answer
+  })
+}
+
+/** A call of the interface that names its domain in its path, or none. Throws a `StevedoreError` for a refusal. */
+export function call<Answer = void>(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
+  return clientFor().call<Answer>(method, path, options)
+}
+
+/** What the server has answered to a request that somebody else has sent. */
+export function refusalOf(request: XMLHttpRequest): Error {
+  return errorOf(request.responseURL || location.href, request.status, request.responseText, null)
+}
+
+/** What a person is told of an error. */
+export function messageOf(error: unknown): string {
+  if (error instanceof StevedoreError || !(error instanceof Error))
+    return error instanceof Error ? error.message : String(error)
+  if (error.name === 'ConnectionError') return 'The server could not be reached. Check your connection, and try again.'
+  return error.message
+}
+
+function makeClient(domain: string | undefined, send?: (url: string, init: RequestInit) => Promise<Response>) {
+  return new StevedoreClient({ url: location.origin, key: credential ?? undefined, domain, fetch: send })
+}
