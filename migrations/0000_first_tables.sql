@@ -175,6 +175,8 @@ CREATE TABLE `uploaded_files` (
 	`metadata` text NOT NULL,
 	`protocol` text NOT NULL,
 	`callback_url` text,
+	`traceparent` text,
+	`tracestate` text,
 	`last_event` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test, vi } from 'vitest'
 import { commitWindowMs } from '../../src/core/object-key.ts'
+import { noTrace } from '../../src/core/trace-context.ts'
 import type { FileToCommit } from '../../src/db/uploaded-files/commit.ts'
 import { commitOrRefuse } from '../../src/services/receive/commit.ts'
 import { reconcile } from '../../src/services/reconcile/reconcile.ts'
@@ -421,6 +422,7 @@ function fileToCommit(id: string, domain: TestDomain): FileToCommit {
     metadata: {},
     protocol: 'raw',
     callbackUrl: null,
+    trace: noTrace,
     claim: null,
   }
 }

@@ -34,8 +34,10 @@ const recordEvent = compile((db) => recordLatestEvent(db, sql.placeholder('id'))
  * upload id, so that whatever happens next can be cleaned up. Throws like `commitFiles`.
  */
 export async function claimFile(db: Database, committer: Committer, file: FileToClaim, now: number): Promise<void> {
+  const { trace, ...details } = file
   const row = {
-    ...file,
+    ...details,
+    ...trace,
     domainId: committer.domainId,
     tokenId: committer.token?.tokenId ?? null,
     sha256: '',
