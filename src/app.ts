@@ -16,7 +16,9 @@ import { methodOverride, requireTusVersion, tusProtocol } from './middleware/tus
 import { invalidRequest, problemDocument, toRefusal } from './problem.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { callbackSecretRoutes } from './routes/callback-secret.ts'
+import { consoleRoutes } from './routes/console.ts'
 import { contentRoutes } from './routes/content.ts'
+import { credentialRoutes } from './routes/credential.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { domainHostnameRoutes } from './routes/domain-hostnames.ts'
 import { domainKeyRoutes } from './routes/domain-keys.ts'
@@ -66,6 +68,7 @@ export function createApp(
   app.route('/', resumableRoutes)
   app.route('/', tokenRoutes)
   app.route('/', stepAnswerRoutes)
+  app.route('/', credentialRoutes)
   app.route('/', domainRoutes)
   app.route('/', domainKeyRoutes)
   app.route('/', domainHostnameRoutes)
@@ -75,6 +78,7 @@ export function createApp(
   app.route('/', adminRoutes)
   app.route('/', internalJobRoutes)
   app.route('/', healthRoutes)
+  app.route('/', consoleRoutes)
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',

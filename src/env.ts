@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { developmentAdminToken } from './core/development.ts'
 import { Misconfigured } from './core/errors.ts'
 import { parseHost } from './core/host.ts'
 import type { Job } from './core/job.ts'
@@ -10,9 +11,6 @@ const database = z.custom<D1Database>(
   (value) => typeof value === 'object' && value !== null,
   'the D1 binding is missing',
 )
-
-/** What `npm run dev` uses as the administrator's token; it is refused everywhere else. */
-const developmentAdminToken = 'dev-admin-token'
 
 /** What tokens are signed with in development when nothing else is set; it is refused everywhere else. */
 const developmentSigningSecret = 'dev-signing-secret-for-this-machine-only'
@@ -55,6 +53,10 @@ const envSchema = z
       (value) => typeof value === 'object' && value !== null,
       'the Durable Object binding is missing',
     ),
+    /** The files of the web console. Without it there is no console. */
+    ASSETS: z
+      .custom<Fetcher>((value) => typeof value === 'object' && value !== null, 'the static assets binding is missing')
+      .optional(),
     /** For how many hours a resumable upload may be gone on with: six days at most, since R2 ends it after seven. */
     RESUMABLE_HOURS: z.coerce.number().int().min(1).max(144).default(24),
     /** `development` opens what a developer needs on his own machine; set by the scripts of this project and the tests. */

@@ -170,6 +170,31 @@ const commandLine: Example[] = [
   ],
 }))
 
+/** So is the console; within it, a part knows no page, and a page no other. */
+const webConsole: Example[] = [
+  { file: 'web/src/example.ts', up: '../../', inside: ['./parts/thing.tsx', './pages/files/thing.tsx'], outside: [] },
+  {
+    file: 'web/src/parts/example.tsx',
+    up: '../../../',
+    inside: ['./thing.tsx', '../api.ts'],
+    outside: ['../pages/files/thing.tsx', '../shell.tsx'],
+  },
+  {
+    file: 'web/src/pages/files/example.tsx',
+    up: '../../../../',
+    inside: ['./thing.tsx', '../../api.ts', '../../parts/thing.tsx'],
+    outside: ['../domain/thing.tsx', '../../app.tsx'],
+  },
+].map(({ file, up, inside, outside }) => ({
+  file,
+  lines: [
+    ...['src/core/thing.ts', 'cli/thing.ts', 'scripts/thing.ts'].map((target) => refused(importOf(up + target))),
+    ...inside.map((target) => allowed(importOf(target))),
+    ...outside.map((target) => refused(importOf(target))),
+    allowed(importOf('preact')),
+  ],
+}))
+
 type Diagnostic = { code: { value: string }; location: { path: string; range: { start: { line: number } } } }
 
 /** Writes files into the workspace, lints it with the project's own configuration, and gives what Biome found. */
@@ -212,6 +237,7 @@ describe('the layers of src', () => {
     { rule: 'only types come from deps', examples: typesOnly },
     { rule: 'every form of import counts', examples: otherForms },
     { rule: 'the command line takes nothing of the server', examples: commandLine },
+    { rule: 'the console takes nothing of the server', examples: webConsole },
   ])('$rule', ({ examples }) => {
     expect(examples.length).toBeGreaterThan(0)
     expect(refusedLines(examples)).toEqual(linesToRefuse(examples))

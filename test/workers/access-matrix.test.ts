@@ -177,6 +177,8 @@ const table: Record<string, Row> = {
   'POST /v1/uploads/{id}/steps/{step}/answer': { ...file('manage', '403'), request: body({ result: {} }) },
   'POST /v1/uploads/{id}/links': { ...file('read', '201 404 404'), request: body({}) },
   'POST /v1/upload-tokens': { ...file('upload', '201'), of: 'nothing', request: body({}) },
+  // It says nothing but what the asker holds in his hands.
+  'GET /v1/credential': { ...open('200'), cells: { ...open('200').cells, none: '401', ...unknownOnes } },
   'OPTIONS /v1/tus': openToStrangers,
   'POST /v1/tus': {
     ...uploading,
@@ -239,6 +241,8 @@ const table: Record<string, Row> = {
   'POST /internal/jobs': open('404'),
   'POST /internal/jobs/failed': open('404'),
   'GET /healthz': open('200'),
+  'GET /': open('200'),
+  'GET /console/{file}': open('404'),
   'GET /openapi.json': open('200'),
 }
 
@@ -332,6 +336,7 @@ async function addressOf(
     .replace('{filename}', 'a.txt')
     .replace(/\{(key|endpoint|delivery)Id\}/, uuidv7())
     .replace('{name}', 'thumb')
+    .replace('{file}', 'nothing.js')
     .replace('{hostname}', 'nobody.example')
   const origin = /^\/v1\/(upload|events|tus|resumable)/.test(path) ? own.origin : apex
   const holder = { own, "another domain's": other, unknown: null }[target]

@@ -37,8 +37,12 @@ beforeAll(async () => {
   document = answer.json
 })
 
-/** Answered to machines alone: by the queue's signature, or this very document. */
-const undocumented = ['POST /internal/jobs', 'POST /internal/jobs/failed', 'GET /openapi.json']
+/** Answered to machines alone, by the queue's signature; to browsers alone; or this very document. */
+const undocumented = [
+  ...['POST /internal/jobs', 'POST /internal/jobs/failed'],
+  ...['GET /', 'GET /console/{file}'],
+  'GET /openapi.json',
+]
 
 describe('the document', () => {
   test('describes every route, and no other', () => {
@@ -387,6 +391,7 @@ describe('an answer is what the document says', () => {
     ['patch', '/v1/resumable/{id}', 202, async () => append(await begun(domain), 0, 'abc', true)],
     ['patch', '/v1/resumable/{id}', 409, async () => append(await begun(domain), 1, 'abc', false)],
     ['delete', '/v1/resumable/{id}', 204, async () => call('DELETE', await begun(domain))],
+    ['get', '/v1/credential', 200, () => call('GET', 'http://localhost/v1/credential', asAdmin)],
     ['get', '/healthz', 200, () => call('GET', 'http://localhost/healthz')],
   ]
 

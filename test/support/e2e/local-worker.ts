@@ -83,10 +83,8 @@ async function configurationWith(main: string, folder: string): Promise<string> 
     path,
     configured
       .replace(/^main = .*$/m, `main = ${JSON.stringify(join(repository, main))}`)
-      .replaceAll(
-        'migrations_dir = "migrations"',
-        `migrations_dir = ${JSON.stringify(join(repository, 'migrations'))}`,
-      ),
+      .replaceAll('migrations_dir = "migrations"', `migrations_dir = ${JSON.stringify(join(repository, 'migrations'))}`)
+      .replaceAll('directory = "dist/web"', `directory = ${JSON.stringify(join(repository, 'dist/web'))}`),
   )
   return path
 }
