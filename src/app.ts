@@ -27,6 +27,7 @@ import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
 import { openApiInfo } from './routes/openapi-info.ts'
+import { referenceRoutes } from './routes/reference.ts'
 import { resumableRoutes } from './routes/resumable/resumable.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
 import { stepAnswerRoutes } from './routes/step-answers.ts'
@@ -79,6 +80,7 @@ export function createApp(
   app.route('/', internalJobRoutes)
   app.route('/', healthRoutes)
   app.route('/', consoleRoutes)
+  app.route('/', referenceRoutes)
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',
