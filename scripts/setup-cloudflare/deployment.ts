@@ -1,7 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Failure } from '../failure.ts'
 import { type Production, readProduction, writeProduction } from './configuration.ts'
 import { findDatabase } from './database.ts'
+import { type ProgramOptions, runProgram } from './program.ts'
 import type { Step } from './step.ts'
 import { commandLine, type Wrangler } from './wrangler.ts'
 
@@ -42,6 +44,20 @@ export function configurationStep({ wrangler, folder, host, zone, production }: 
       return text === written ? 'as it should be' : undefined
     },
     run: async () => writeFile(path, (await wanted()).written),
+  }
+}
+
+/** The pages that the Worker serves, and everything else that is built from the sources. Built each time. */
+export function buildStep({ folder, env, signal }: ProgramOptions): Step {
+  const args = ['run', 'build']
+  return {
+    title: 'build',
+    commands: [`npm ${args.join(' ')}`],
+    look: async () => undefined,
+    run: async () => {
+      const { exitCode, stdout, stderr } = await runProgram('npm', args, { folder, env, signal })
+      if (exitCode !== 0) throw new Failure(`"npm run build" ended with exit code ${exitCode}:\n\n${stdout}\n${stderr}`)
+    },
   }
 }
 

@@ -3,7 +3,7 @@ import { requireAccount } from './account.ts'
 import { bucketSteps } from './bucket.ts'
 import type { Production } from './configuration.ts'
 import { databaseStep, migrationStep } from './database.ts'
-import { configurationStep, deployStep } from './deployment.ts'
+import { buildStep, configurationStep, deployStep } from './deployment.ts'
 import { ensureDomain, ensureFirstKey } from './first-domain.ts'
 import type { PrivateNotes } from './private-notes.ts'
 import type { Answers } from './questions.ts'
@@ -29,7 +29,7 @@ export interface Setup {
 }
 
 /** All that is done through wrangler, in its order. */
-export function stepsOf({ answers, production, notes, wrangler, folder, env, newSecret }: Setup): Step[] {
+export function stepsOf({ answers, production, notes, wrangler, folder, env, newSecret, signal }: Setup): Step[] {
   const { buckets, databases, queues, worker } = production
   const { host, zone } = answers
   return [
@@ -39,6 +39,7 @@ export function stepsOf({ answers, production, notes, wrangler, folder, env, new
     configurationStep({ wrangler, folder, host, zone, production }),
     ...databases.map((database) => migrationStep(wrangler, database)),
     secretsStep({ wrangler, worker, notes, adminToken: env.ADMIN_TOKEN || undefined, newSecret }),
+    buildStep({ folder, env, signal }),
     deployStep(wrangler, worker),
   ]
 }

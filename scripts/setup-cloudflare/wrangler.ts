@@ -1,21 +1,5 @@
-import { spawn } from 'node:child_process'
-import { stripVTControlCharacters } from 'node:util'
 import { Failure } from '../failure.ts'
-
-/** How a run of wrangler ended. */
-export interface Ended {
-  exitCode: number
-  /** Without colours. */
-  stdout: string
-  stderr: string
-}
-
-export interface WranglerOptions {
-  /** The folder that holds wrangler.toml. */
-  folder: string
-  env: NodeJS.ProcessEnv
-  signal: AbortSignal
-}
+import { type Ended, type ProgramOptions, runProgram } from './program.ts'
 
 /** What Cloudflare refuses with a code of its own, and what a person does about it. */
 const advice: [pattern: RegExp, advice: string][] = [
@@ -35,40 +19,16 @@ const advice: [pattern: RegExp, advice: string][] = [
 
 /** The `wrangler` on the PATH, run in the folder of a configuration. */
 export class Wrangler {
-  readonly #options: WranglerOptions
+  readonly #options: ProgramOptions
 
-  constructor(options: WranglerOptions) {
+  constructor(options: ProgramOptions) {
     this.#options = options
   }
 
-  /**
-   * Runs it to its end, with `input` as its standard input, and gives what it said, whatever its exit code. Throws a
-   * `Failure` when there is no wrangler, and the signal's reason when that aborts.
-   */
+  /** Runs it to its end and gives what it said, whatever its exit code. Throws as `runProgram` does. */
   try(args: readonly string[], input = ''): Promise<Ended> {
-    const { folder, env, signal } = this.#options
-    return new Promise((resolve, reject) => {
-      const child = spawn('wrangler', args, {
-        cwd: folder,
-        env: { ...env, WRANGLER_HIDE_BANNER: 'true', NO_COLOR: '1', FORCE_COLOR: '0' },
-        stdio: ['pipe', 'pipe', 'pipe'],
-        signal,
-      })
-      const said = { stdout: '', stderr: '' }
-      for (const name of ['stdout', 'stderr'] as const) {
-        child[name].setEncoding('utf8').on('data', (text: string) => {
-          said[name] += text
-        })
-      }
-      child.once('error', (error: NodeJS.ErrnoException) => reject(signal.aborted ? signal.reason : cannotRun(error)))
-      child.once('close', (code) => {
-        const [stdout, stderr] = [said.stdout, said.stderr].map(stripVTControlCharacters)
-        resolve({ exitCode: code ?? 1, stdout: stdout ?? '', stderr: stderr ?? '' })
-      })
-      // A command that ends before it has read its input says why itself.
-      child.stdin.on('error', () => {})
-      child.stdin.end(input)
-    })
+    const env = { ...this.#options.env, WRANGLER_HIDE_BANNER: 'true' }
+    return runProgram('wrangler', args, { ...this.#options, env, input })
   }
 
   /** Runs it and gives what it wrote. Throws a `Failure` with wrangler's own message when it does not end well. */
@@ -100,9 +60,4 @@ export function failureOf(args: readonly string[], { exitCode, stdout, stderr }:
   const known = advice.find(([pattern]) => pattern.test(said.join('\n')))
   const lines = [`"${commandLine(args)}" ended with exit code ${exitCode}:`, ...said, ...(known ? [known[1]] : [])]
   return new Failure(lines.join('\n\n'))
-}
-
-function cannotRun(error: NodeJS.ErrnoException): Error {
-  if (error.code !== 'ENOENT') return error
-  return new Failure('There is no wrangler on the PATH. Run "npm ci", then "npm run setup:cloudflare".')
 }
