@@ -57,12 +57,7 @@ describe.skipIf(chromiumMissing)('the web console', () => {
       },
     })
     domain = await makeDomain(worker, policy)
-    const made = await worker.call('POST', `/v1/domains/${domain.slug}/keys`, {
-      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ scopes: ['upload', 'read', 'delete', 'manage'] }),
-    })
-    expectStatus(made, 201)
-    key = made.json().key
+    key = (await makeKey()).key
     console = await openConsole(`http://localhost:${new URL(network.url).port}`)
     page = console.page
     page.on('request', (request) => {
@@ -76,6 +71,19 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     await worker?.stop()
     await rm(folder, { recursive: true, force: true })
   })
+
+  const asAdministrator = (method: string, path: string, body?: unknown) =>
+    worker.call(method, path, {
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+
+  async function makeKey(): Promise<{ id: string; key: string }> {
+    const scopes = ['upload', 'read', 'delete', 'manage']
+    const made = await asAdministrator('POST', `/v1/domains/${domain.slug}/keys`, { scopes })
+    expectStatus(made, 201)
+    return made.json()
+  }
 
   /** A row of the list, a file of the queue. */
   const row = (name: string): Locator => page.getByRole('row').filter({ hasText: name })
@@ -115,6 +123,14 @@ describe.skipIf(chromiumMissing)('the web console', () => {
       for (const kind of ['dragover', 'drop'])
         document.querySelector('.drop-zone').dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer }))
     }`)
+  }
+
+  /** Ends the session that there is, and begins another. */
+  async function signInAs(credential: string): Promise<void> {
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByLabel('Key or administrator’s token').fill(credential)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('navigation', { name: 'Console' }).waitFor()
   }
 
   const sample = (name: string, type: string) => ({ path: join(repository, 'samples', name), name, type })
@@ -239,6 +255,35 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     await row('handbook.pdf').waitFor()
   })
 
+  it('shows more pages of a long list, and keeps them while new files come in', async () => {
+    const shelf = await makeDomain(worker, { anonymousUpload: false, steps: [] })
+    const shelve = async (names: string[]) => {
+      const parts = names.map(
+        (name) => `--x\r\nContent-Disposition: form-data; name=f; filename=${name}\r\n\r\nabc\r\n`,
+      )
+      const answer = await worker.call('POST', '/v1/uploads', {
+        host: shelf.host,
+        headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'multipart/form-data; boundary=x' },
+        body: `${parts.join('')}--x--\r\n`,
+      })
+      expectStatus(answer, 202)
+    }
+    await shelve(Array.from({ length: 60 }, (_, index) => `file-${index}.txt`))
+    await signInAs(adminToken)
+    await page.goto(`${page.url().split('#')[0]}#/files/${shelf.slug}`)
+    await page.locator('.live-sign.on').waitFor()
+    const rows = page.locator('tbody tr')
+    await eventually(async () => expect(await rows.count()).toBe(50))
+    await page.getByRole('button', { name: 'Show more' }).click()
+    await eventually(async () => expect(await rows.count()).toBe(60))
+    expect(await page.getByRole('button', { name: 'Show more' }).count()).toBe(0)
+    await shelve(['newest.txt'])
+    await row('newest.txt').waitFor()
+    expect(await rows.count()).toBe(61)
+    await signInAs(key)
+    await row('harbour.png').waitFor()
+  })
+
   it('says everything about a file, gives it back, processes it again, and deletes it', async () => {
     await row('harbour.png').getByRole('link').click()
     await page.locator('.preview img').waitFor()
@@ -287,7 +332,20 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     expect((await choosing).isMultiple()).toBe(true)
   })
 
+  it('ends the session when the key has been revoked', async () => {
+    const { id: keyId, key } = await makeKey()
+    await signInAs(key)
+    await row('handbook.pdf').getByRole('link').click()
+    await page.getByRole('button', { name: 'Process again' }).waitFor()
+    expectStatus(await asAdministrator('DELETE', `/v1/domains/${domain.slug}/keys/${keyId}`), 204)
+    await page.getByRole('button', { name: 'Process again' }).click()
+    await page.getByRole('alert').filter({ hasText: 'not known any more' }).waitFor()
+    expect(console.complaints.splice(0)).toEqual([expect.stringContaining('401')])
+  })
+
   it('forgets the key when one signs out', async () => {
+    await page.getByLabel('Key or administrator’s token').fill(key)
+    await page.getByRole('button', { name: 'Sign in' }).click()
     await page.getByRole('button', { name: 'Sign out' }).click()
     await page.getByRole('heading', { name: 'Sign in to Stevedore' }).waitFor()
     await page.reload()

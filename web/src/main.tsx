@@ -7,6 +7,9 @@ import { render } from 'preact'
 import { App } from './app.tsx'
 import { restoreSession } from './session.ts'
 
+// A file that is dropped where nothing takes it would be opened in the console's place, and end what is being sent.
+for (const type of ['dragover', 'drop']) addEventListener(type, (event) => event.preventDefault())
+
 const root = document.getElementById('app')
 if (!root) throw new Error('The page has no #app.')
 render(<App />, root)
