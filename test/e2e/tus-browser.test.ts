@@ -3,17 +3,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startBareWorker } from '../support/e2e/bare-worker.ts'
-import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { noise } from '../support/e2e/bodies.ts'
 import { type Browser, chromiumMissing, openChromium } from '../support/e2e/chromium.ts'
 import { expectStatus, holdings, makeDomain, nothingHeld, type TestDomain } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { adminToken, type LocalWorker } from '../support/e2e/local-worker.ts'
 import { type MeddlingProxy, startMeddlingProxy } from '../support/e2e/meddling-proxy.ts'
 import { serveUploadPage, type UploadPage } from '../support/e2e/upload-page.ts'
+import { untilComplete } from '../support/e2e/uploads.ts'
+import { mebibyte } from '../support/sizes.ts'
 
 if (chromiumMissing) console.warn(`Left out, the clients of tus in a browser: ${chromiumMissing}`)
-
-const mebibyte = 1024 * 1024
 
 /** What upload-page.html says of an upload at its end. */
 interface Outcome {
@@ -106,12 +106,8 @@ describe.skipIf(chromiumMissing)('in Chromium, on a page of another origin', () 
   /** Waits until the upload is a file with these bytes. */
   async function expectFile(domain: TestDomain, { url, error }: Outcome, bytes: Buffer) {
     expect(error).toBeUndefined()
-    const id = new URL(String(url)).pathname.split('/').at(-1)
-    return eventually(async () => {
-      const answer = await worker.call('GET', `/v1/uploads/${id}`, { host: domain.host })
-      expect(answer.json()).toMatchObject({ status: 'complete', size: bytes.length, sha256: sha256(bytes) })
-      return answer.json()
-    })
+    const id = new URL(String(url)).pathname.split('/').at(-1) as string
+    return untilComplete(worker, domain, id, bytes)
   }
 
   /** Waits until so much of the domain's only upload has been received, and gives how much that is. */
