@@ -12,6 +12,7 @@ const mayImport: Record<string, string[]> = {
   storage: ['core'],
   queue: ['core'],
   limits: ['core'],
+  metrics: ['core'],
   dns: ['core'],
   outbound: ['core'],
   images: ['core'],
@@ -33,6 +34,7 @@ const entryFiles = [
   'deps.ts',
   'env.ts',
   'index.ts',
+  'journal.ts',
   'log.ts',
   'problem.ts',
   'worker.ts',
@@ -41,10 +43,11 @@ const notEntry = (...files: string[]) => entryFiles.filter((file) => !files.incl
 const notFolder = (...names: string[]) => folders.filter((folder) => !names.includes(folder))
 
 /** What only deps builds. */
-const adapters = ['db', 'storage', 'queue', 'limits', 'dns', 'outbound', 'images', 'clamav', 'live']
+const adapters = ['db', 'storage', 'queue', 'limits', 'metrics', 'dns', 'outbound', 'images', 'clamav', 'live']
 
 const mayImportAtTop: Record<string, string[]> = {
   'env.ts': ['core'],
+  'journal.ts': ['core'],
   'log.ts': ['core'],
   'problem.ts': ['core'],
   'build-queue.ts': ['core', 'queue', 'services', 'env.ts'],
@@ -166,20 +169,23 @@ const otherForms: Example[] = [
 ]
 
 /** The command line is a client like any other: it may take nothing of the server, in whatever depth. */
-const commandLine: Example[] = [
-  { file: 'cli/example.ts', up: '../' },
-  { file: 'cli/part/example.ts', up: '../../' },
-].map(({ file, up }) => ({
-  file,
-  lines: [
-    ...folders.map((folder) => refused(importOf(`${up}src/${within(folder)}`))),
-    refused(importOf(`${up}scripts/thing.ts`)),
-    refused(importOf('cloudflare:workers')),
-    allowed(importOf('./thing.ts')),
-    allowed(importOf('commander')),
-    ...(file.includes('part') ? [allowed(importOf('../thing.ts'))] : []),
-  ],
-}))
+const programs: Example[] = ['cli', 'client']
+  .flatMap((program) => [
+    { program, file: `${program}/example.ts`, up: '../' },
+    { program, file: `${program}/part/example.ts`, up: '../../' },
+  ])
+  .map(({ program, file, up }) => ({
+    file,
+    lines: [
+      ...folders.map((folder) => refused(importOf(`${up}src/${within(folder)}`))),
+      refused(importOf(`${up}scripts/thing.ts`)),
+      refused(importOf('cloudflare:workers')),
+      { source: importOf('node:fs'), allowed: program === 'cli' },
+      allowed(importOf('./thing.ts')),
+      allowed(importOf('commander')),
+      ...(file.includes('part') ? [allowed(importOf('../thing.ts'))] : []),
+    ],
+  }))
 
 /** So is the console; within it, a part knows no page, and a page no other. */
 const webConsole: Example[] = [
@@ -247,7 +253,7 @@ describe('the layers of src', () => {
     { rule: 'SQL stays in db, HTTP at the edge, and the platform out of pure code', examples: packages },
     { rule: 'only types come from deps', examples: typesOnly },
     { rule: 'every form of import counts', examples: otherForms },
-    { rule: 'the command line takes nothing of the server', examples: commandLine },
+    { rule: 'the command line and the client take nothing of the server', examples: programs },
     { rule: 'the console takes nothing of the server', examples: webConsole },
   ])('$rule', ({ examples }) => {
     expect(examples.length).toBeGreaterThan(0)

@@ -238,11 +238,14 @@ const table: Record<string, Row> = {
   'POST /v1/admin/reconcile': administratorOnly('200'),
   'GET /v1/admin/dead-letters': administratorOnly('200'),
   'POST /v1/admin/dead-letters/{id}/retry': administratorOnly('404'),
+  'GET /metrics': administratorOnly('200'),
   'POST /internal/jobs': open('404'),
   'POST /internal/jobs/failed': open('404'),
   'GET /healthz': open('200'),
   'GET /': open('200'),
   'GET /console/{file}': open('404'),
+  'GET /docs': open('200'),
+  'GET /reference/{file}': open('404'),
   'GET /openapi.json': open('200'),
 }
 

@@ -2,18 +2,17 @@ import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test, vi } from 'vitest'
 import { isUnavailable, Refusal } from '../../src/core/errors.ts'
 import { storedPolicy } from '../../src/core/policy.ts'
+import { noTrace } from '../../src/core/trace-context.ts'
 import { RequestBody } from '../../src/ingest/request-body.ts'
 import type { Opening } from '../../src/resumable/session.ts'
 import { Fence } from '../../src/resumable/turns.ts'
 import type { Upload } from '../../src/resumable/upload.ts'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { partBytes } from '../support/sizes.ts'
 import { heldExactly, holdings, makeDomain, nothingHeld, rowOf, type TestDomain } from '../support/workers/client.ts'
 import { Outside, onSession } from '../support/workers/session-faults.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
-
-const mebibyte = 1024 * 1024
-const partBytes = 5 * mebibyte
 
 interface Life {
   name: string
@@ -55,6 +54,7 @@ const openingOf = (domain: TestDomain, { bytes, isDeferred }: Life): Opening => 
   sha256: null,
   expiresAt: Date.now() + 3600_000,
   callbackUrl: null,
+  trace: noTrace,
   notes: {},
 })
 
