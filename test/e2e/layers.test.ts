@@ -168,7 +168,7 @@ const otherForms: Example[] = [
   { file: 'src/db/part/deeper/thing.ts', lines: [refused(importOf('./thing.ts'))] },
 ]
 
-/** The command line is a client like any other: it may take nothing of the server, in whatever depth. */
+/** Both know the server by its HTTP interface alone, in whatever depth; the client runs in browsers, too. */
 const programs: Example[] = ['cli', 'client']
   .flatMap((program) => [
     { program, file: `${program}/example.ts`, up: '../' },
@@ -187,7 +187,7 @@ const programs: Example[] = ['cli', 'client']
     ],
   }))
 
-/** So is the console; within it, a part knows no page, and a page no other. */
+/** The console as well; within it, a part knows no page, and a page no other. */
 const webConsole: Example[] = [
   { file: 'web/src/example.ts', up: '../../', inside: ['./parts/thing.tsx', '../../client/thing.ts'], outside: [] },
   {
