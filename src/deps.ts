@@ -1,9 +1,11 @@
+import { type BuiltQueue, buildCallbacks, buildQueue, type CallbackGuard } from './build-queue.ts'
 import { ClamdScanner } from './clamav/clamd-scanner.ts'
-import { maxRunningPerDomain } from './core/backoff.ts'
+import { dataPointOf } from './core/data-point.ts'
 import type { Domain } from './core/domain.ts'
+import type { Tally } from './core/figures.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
 import type { OutboundRules } from './core/outbound-url.ts'
-import type { Clock, JobQueue, Log, PostSigned, RateLimiter, TxtLookup, Watchers } from './core/ports.ts'
+import type { Clock, Journal, Log, PostSigned, RateLimiter, Report, TxtLookup, Watchers } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
 import { attemptTimeoutSeconds, keptAnswerBytes, retrySchedule } from './core/webhook.ts'
 import type { ApiKey } from './db/api-keys.ts'
@@ -12,23 +14,20 @@ import { dnsOverHttps } from './dns/dns-over-https.ts'
 import { type Env, parseEnv } from './env.ts'
 import { CloudflareImages } from './images/cloudflare-images.ts'
 import { BufferPool } from './ingest/buffer-pool.ts'
+import { journal, meter, workIds } from './journal.ts'
 import { DurableRateLimiter } from './limits/durable.ts'
 import { UpstashRateLimiter } from './limits/upstash.ts'
 import { DurableWatchers } from './live/durable-watchers.ts'
-import { log } from './log.ts'
+import { logFrom } from './log.ts'
+import { IsolateFigures } from './metrics/isolate-figures.ts'
 import { signedPost } from './outbound/signed-post.ts'
 import type { HttpStepParts } from './processing/http.ts'
 import type { Steps } from './processing/step.ts'
 import { buildSteps } from './processing/steps.ts'
-import { CloudflareJobQueue } from './queue/cloudflare.ts'
-import { coalesce } from './queue/coalesce.ts'
-import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
-import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { Sessions } from './resumable/sessions.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
 import { inviteProcessor } from './services/invite-processor.ts'
 import { findPlace, type Place, placeFor } from './services/place.ts'
-import { noteDeadJob, runJob } from './services/run-job.ts'
 import type { SigningSecrets } from './services/tokens/signed-token.ts'
 import { domainSecrets } from './services/webhooks/callback-secret.ts'
 import { ObjectStorage } from './storage/object-storage.ts'
@@ -45,16 +44,8 @@ const domainCache = new TimedCache<Domain>(cacheMs)
 const keyCache = new TimedCache<ApiKey>(cacheMs)
 const quietDomains = new TimedCache<string>(cacheMs)
 
-/** Checks what QStash delivers: which URLs it may be delivered to, and the signature for each. */
-export interface CallbackGuard {
-  host: string
-  jobUrl: string
-  failedJobUrl: string
-  verify(signature: string | undefined, body: string, url: string): Promise<boolean>
-}
-
 /** Everything one invocation works with, built from its environment in one place. */
-export interface Deps {
+export interface Deps extends BuiltQueue {
   env: Env
   control: Database
   databaseFor(domain: Located): Database
@@ -63,11 +54,6 @@ export interface Deps {
   places: readonly Place[]
   /** Where the domain with this id has its data; null when there is none. */
   placeOf(domainId: string): Promise<Place | null>
-  queue: JobQueue
-  /** Runs the jobs that wait in a queue which calls nobody; null when the queue delivers by itself. */
-  drainQueue: (() => Promise<unknown>) | null
-  /** The most files of one domain at once; null where the queue sees to that. */
-  maxRunning: number | null
   /** Null unless QStash is the queue. */
   callbacks: CallbackGuard | null
   directory: DomainDirectory
@@ -97,6 +83,10 @@ export interface Deps {
   now(): number
   random(): number
   log: Log
+  journal: Journal
+  report: Report
+  /** What all isolates have counted; null where that is not gathered. */
+  readTotals(): Promise<Tally | null>
   defer(promise: Promise<unknown>): void
 }
 
@@ -114,7 +104,10 @@ export function buildDeps(
   const parts = {
     ...adapters,
     ...replace?.(adapters),
-    defer: (promise: Promise<unknown>) => context.waitUntil(promise),
+    defer: (promise: Promise<unknown>) => {
+      journal.outlive(promise)
+      context.waitUntil(promise)
+    },
   }
   const watchers = new DurableWatchers({
     objects: env.WATCHERS,
@@ -123,24 +116,36 @@ export function buildDeps(
     log: parts.log,
     defer: parts.defer,
   })
-  const deps = { ...parts, watchers }
-  return { ...deps, ...buildQueue(deps) }
+  const outlive = (promise: Promise<unknown>) => context.waitUntil(promise)
+  const report: Report = (record) => {
+    env.METRICS?.writeDataPoint(dataPointOf(record))
+    parts.figures.count(record, outlive)
+  }
+  const deps = { ...parts, watchers, report }
+  return { ...deps, ...buildQueue(deps, { meter, outlive }) }
 }
 
-type DepsWithoutQueue = Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>
-type Adapters = Omit<DepsWithoutQueue, 'defer' | 'watchers'>
+type Adapters = Omit<Deps, keyof BuiltQueue | 'defer' | 'watchers' | 'report'> & {
+  figures: Pick<IsolateFigures, 'count'>
+}
 
 /** Adapters by environment: they hold bindings and configuration, and nothing of a request. */
 const shared = new WeakMap<Env, Adapters>()
 
 function buildAdapters(env: Env): Adapters {
-  const control = openDatabase(env.DB)
+  const control = openDatabase(env.DB, meter)
   const places = buildPlaces(env, control)
   const databaseFor = (domain: Located) => placeFor(places, domain).db
   const now = () => Date.now() + env.CLOCK_OFFSET_SECONDS * 1000
   const baseDomain = env.BASE_DOMAIN
   const placeCache = new TimedCache<Place>(placeCacheMs)
   const directory = new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now })
+  const log = logFrom(env.LOG_LEVEL, workIds)
+  const figures = new IsolateFigures({
+    objects: env.TOTALS ?? null,
+    gatherMs: env.METRICS_GATHER_SECONDS * 1000,
+    log,
+  })
   const adapters = {
     env,
     control,
@@ -156,7 +161,12 @@ function buildAdapters(env: Env): Adapters {
     sessions: new Sessions(env.UPLOAD_SESSIONS, { keepsPlaces: env.MODE === 'production' }),
     sessionMs: env.RESUMABLE_HOURS * 3600_000,
     quietDomains,
-    postSigned: signedPost({ timeoutMs: attemptTimeoutSeconds * 1000, mostAnswerBytes: keptAnswerBytes }),
+    postSigned: signedPost({
+      timeoutMs: attemptTimeoutSeconds * 1000,
+      mostAnswerBytes: keptAnswerBytes,
+      meter,
+      journal,
+    }),
     outboundRules: outboundRulesOf(env),
     retrySchedule: env.WEBHOOK_RETRY_SECONDS ?? retrySchedule,
     baseDomain,
@@ -171,6 +181,9 @@ function buildAdapters(env: Env): Adapters {
     now,
     random: Math.random,
     log,
+    journal,
+    figures,
+    readTotals: () => figures.read(),
   }
   shared.set(env, adapters)
   return adapters
@@ -197,7 +210,7 @@ function buildHttpParts(
     now,
   }
   return {
-    post: signedPost({ timeoutMs: 30_000, mostAnswerBytes: 64 * 1024 }),
+    post: signedPost({ timeoutMs: 30_000, mostAnswerBytes: 64 * 1024, meter, journal }),
     rules: outboundRulesOf(env),
     invite: (file, step, until) => inviteProcessor(parts, file, step, until),
     unavailable:
@@ -220,75 +233,11 @@ function buildPlaces(env: Env, control: Database): Place[] {
     eu: { db: env.DB_EU, bucket: env.BUCKET_EU },
     fedramp: { db: env.DB_FEDRAMP, bucket: env.BUCKET_FEDRAMP },
   }
-  const places: Place[] = [{ jurisdiction: null, db: control, storage: new ObjectStorage(env.BUCKET) }]
+  const places: Place[] = [{ jurisdiction: null, db: control, storage: new ObjectStorage(env.BUCKET, meter) }]
   for (const jurisdiction of jurisdictions) {
     const { db, bucket } = bindings[jurisdiction]
-    if (db && bucket) places.push({ jurisdiction, db: openDatabase(db), storage: new ObjectStorage(bucket) })
+    if (db && bucket)
+      places.push({ jurisdiction, db: openDatabase(db, meter), storage: new ObjectStorage(bucket, meter) })
   }
   return places
-}
-
-/** QStash when its token is set, else Redis when its URL is, else Cloudflare Queues. */
-function buildQueue(deps: DepsWithoutQueue): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
-  const { QSTASH_TOKEN, QSTASH_URL, CALLBACK_URL, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, JOBS } = deps.env
-  if (QSTASH_TOKEN && CALLBACK_URL) {
-    const queue = new QStashJobQueue({
-      token: QSTASH_TOKEN,
-      baseUrl: QSTASH_URL,
-      callbackUrl: CALLBACK_URL,
-    })
-    return { queue, drainQueue: null, maxRunning: null }
-  }
-  if (UPSTASH_REDIS_REST_URL && UPSTASH_REDIS_REST_TOKEN) {
-    return drainedQueue(
-      deps,
-      new RedisJobQueue({ url: UPSTASH_REDIS_REST_URL, token: UPSTASH_REDIS_REST_TOKEN }, deps.now),
-    )
-  }
-  return {
-    queue: new CloudflareJobQueue(JOBS as NonNullable<Env['JOBS']>),
-    drainQueue: null,
-    maxRunning: maxRunningPerDomain,
-  }
-}
-
-/** Redis calls nobody: it is drained after each publish, and by the scheduled handler. */
-function drainedQueue(deps: DepsWithoutQueue, redis: RedisJobQueue): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
-  const queue: JobQueue = {
-    publish: async (jobs, options) => {
-      await redis.publish(jobs, options)
-      if (!options?.delaySeconds) deps.defer(drainSoon())
-    },
-  }
-  const parts = { ...deps, queue, maxRunning: maxRunningPerDomain }
-  const orLog = (work: Promise<unknown>) => work.catch((error) => deps.log('warn', 'drain-failed', { error }))
-  const drain = (bounds: Pick<DrainOptions, 'streams' | 'until' | 'maxJobs'>) =>
-    orLog(redis.drain({ ...bounds, run: (message) => runJob(parts, message) }))
-  // What outlives the answer is ended 30 s after it: only short jobs, and nothing new in the second half, also not for
-  // what those jobs publish themselves.
-  let until: number | undefined
-  const drainSoon = coalesce(() => {
-    until ??= deps.now() + 15_000
-    return drain({ streams: ['short'], until, maxJobs: 100 })
-  })
-  const drainQueue = async () => {
-    await drain({
-      streams: ['short', 'long'],
-      until: deps.now() + 50_000,
-      maxJobs: 1_000,
-    })
-    await orLog(redis.handOverDead((message, reason) => noteDeadJob(parts, message, reason)))
-  }
-  return { queue, drainQueue, maxRunning: maxRunningPerDomain }
-}
-
-function buildCallbacks(env: Env): CallbackGuard | null {
-  const { QSTASH_TOKEN, CALLBACK_URL, QSTASH_CURRENT_SIGNING_KEY: current, QSTASH_NEXT_SIGNING_KEY: next } = env
-  if (!QSTASH_TOKEN || !CALLBACK_URL || !current || !next) return null
-  return {
-    host: new URL(CALLBACK_URL).host,
-    jobUrl: jobUrl(CALLBACK_URL),
-    failedJobUrl: failedJobUrl(CALLBACK_URL),
-    verify: qstashVerifier({ current, next }),
-  }
 }

@@ -1,8 +1,7 @@
 import { objectKey } from '../core/object-key.ts'
 import type { Clock, Log } from '../core/ports.ts'
 import type { Database } from '../db/database.ts'
-import { recordR2Upload, reserveBytes } from '../db/uploaded-files/claimed.ts'
-import { claimFile } from '../db/uploaded-files/commit.ts'
+import { claimFile, recordR2Upload, reserveBytes } from '../db/uploaded-files/claimed.ts'
 import { refusalOfCommit, uploadDeleted } from '../services/receive/commit.ts'
 import { discardClaim } from '../services/receive/discard-claim.ts'
 import type { ObjectStorage } from '../storage/object-storage.ts'
@@ -18,7 +17,8 @@ export async function claimUpload(
   opening: Opening,
 ): Promise<void> {
   const { db, now } = parts
-  const { id, domainId, filename, declaredType, length, metadata, protocol, callbackUrl, expiresAt, role } = opening
+  const { id, domainId, filename, declaredType, length, metadata, protocol, callbackUrl, trace, expiresAt, role } =
+    opening
   const file = {
     id,
     objectKey: objectKey(id, domainId),
@@ -30,6 +30,7 @@ export async function claimUpload(
     metadata,
     protocol,
     callbackUrl,
+    trace,
     r2UploadId: null,
     expiresAt,
     isPartial: role.kind === 'partial',

@@ -1,6 +1,7 @@
 import type { Jurisdiction } from '../core/jurisdiction.ts'
 import type { Metadata } from '../core/metadata.ts'
 import type { Policy } from '../core/policy.ts'
+import type { TraceHeaders } from '../core/trace-context.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
 import type { Committer } from '../db/uploaded-files/commit.ts'
 
@@ -35,6 +36,8 @@ export interface Opening {
   readonly sha256: string | null
   /** Who is told how it ends; null for nobody. */
   readonly callbackUrl: string | null
+  /** The request that it was opened with. */
+  readonly trace: TraceHeaders
   readonly expiresAt: number
   /** What a protocol wants to be given back, such as the client's own `Upload-Metadata`. */
   readonly notes: Readonly<Record<string, string>>
@@ -65,7 +68,7 @@ export interface SessionView {
 export interface Append {
   /** Which session it is for. */
   readonly domainId: string
-  /** The one that it comes by; there is no session for it of an upload that was opened by another. */
+  /** The one that it comes by. */
   readonly protocol: Protocol
   /** Where it goes on; it is refused unless that is the session's own offset. Null: wherever the session stands. */
   readonly offset: number | null
@@ -87,6 +90,9 @@ export interface Checksum {
   /** Hexadecimal. */
   readonly digest: string
 }
+
+/** What an upload was when it was given up: still to be gone on with, or accepted, and then only its session is over. */
+export type EndedStage = 'open' | 'committed'
 
 /** A domain, as far as its sessions need it to be found. */
 export interface SessionDomain {

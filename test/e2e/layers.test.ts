@@ -12,6 +12,7 @@ const mayImport: Record<string, string[]> = {
   storage: ['core'],
   queue: ['core'],
   limits: ['core'],
+  metrics: ['core'],
   dns: ['core'],
   outbound: ['core'],
   images: ['core'],
@@ -26,22 +27,35 @@ const mayImport: Record<string, string[]> = {
 }
 
 const folders = Object.keys(mayImport)
-const entryFiles = ['app.ts', 'context.ts', 'deps.ts', 'env.ts', 'index.ts', 'log.ts', 'problem.ts', 'worker.ts']
+const entryFiles = [
+  'app.ts',
+  'build-queue.ts',
+  'context.ts',
+  'deps.ts',
+  'env.ts',
+  'index.ts',
+  'journal.ts',
+  'log.ts',
+  'problem.ts',
+  'worker.ts',
+]
 const notEntry = (...files: string[]) => entryFiles.filter((file) => !files.includes(file))
 const notFolder = (...names: string[]) => folders.filter((folder) => !names.includes(folder))
 
 /** What only deps builds. */
-const adapters = ['db', 'storage', 'queue', 'limits', 'dns', 'outbound', 'images', 'clamav', 'live']
+const adapters = ['db', 'storage', 'queue', 'limits', 'metrics', 'dns', 'outbound', 'images', 'clamav', 'live']
 
 const mayImportAtTop: Record<string, string[]> = {
   'env.ts': ['core'],
+  'journal.ts': ['core'],
   'log.ts': ['core'],
   'problem.ts': ['core'],
+  'build-queue.ts': ['core', 'queue', 'services', 'env.ts'],
   'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts', 'worker.ts')],
-  'app.ts': [...notFolder(...adapters), ...notEntry('app.ts')],
-  'context.ts': [...notFolder(...adapters), ...notEntry('context.ts')],
-  'index.ts': [...notFolder(...adapters), ...notEntry('index.ts')],
-  'worker.ts': [...notFolder(...adapters), ...notEntry('worker.ts')],
+  'app.ts': [...notFolder(...adapters), ...notEntry('app.ts', 'build-queue.ts')],
+  'context.ts': [...notFolder(...adapters), ...notEntry('context.ts', 'build-queue.ts')],
+  'index.ts': [...notFolder(...adapters), ...notEntry('index.ts', 'build-queue.ts')],
+  'worker.ts': [...notFolder(...adapters), ...notEntry('worker.ts', 'build-queue.ts')],
 }
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-layers-'))
@@ -172,7 +186,7 @@ const commandLine: Example[] = [
 
 /** So is the console; within it, a part knows no page, and a page no other. */
 const webConsole: Example[] = [
-  { file: 'web/src/example.ts', up: '../../', inside: ['./parts/thing.tsx', './pages/files/thing.tsx'], outside: [] },
+  { file: 'web/src/example.ts', up: '../../', inside: ['./parts/thing.tsx', '../../client/thing.ts'], outside: [] },
   {
     file: 'web/src/parts/example.tsx',
     up: '../../../',

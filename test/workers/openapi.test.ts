@@ -114,6 +114,15 @@ describe('the document', () => {
     }
   })
 
+  test.each(['post /v1/uploads', 'put /v1/uploads/{filename}', 'post /v1/tus', 'post /v1/resumable'])(
+    '%s names who is told how the file ends',
+    (place) => {
+      const { operation } = operationsOf(document).find(({ method, path }) => `${method} ${path}` === place)!
+      const headers = operation.parameters.filter((parameter: Json) => parameter.in === 'header')
+      expect(headers.map((parameter: Json) => parameter.name)).toContain('X-Callback-URL')
+    },
+  )
+
   test('says 429 of whatever a domain’s rates count', () => {
     const counted = operationsOf(document).filter(({ path }) => /^\/v1\/(upload|events)/.test(path))
     expect(counted.length).toBeGreaterThan(8)
@@ -393,6 +402,7 @@ describe('an answer is what the document says', () => {
     ['delete', '/v1/resumable/{id}', 204, async () => call('DELETE', await begun(domain))],
     ['get', '/v1/credential', 200, () => call('GET', 'http://localhost/v1/credential', asAdmin)],
     ['get', '/healthz', 200, () => call('GET', 'http://localhost/healthz')],
+    ['get', '/metrics', 200, () => call('GET', 'http://localhost/metrics', asAdmin)],
   ]
 
   test.each(calls)('%s %s: %i', async (method, path, status, send) => {

@@ -12,7 +12,7 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 import { depsWith, faultyD1 } from '../support/workers/faults.ts'
-import { receiverOrigin, receiveWith, WebhookWorkshop } from '../support/workers/webhooks.ts'
+import { closeWorkshop, openWorkshop, receiverOrigin, type WebhookWorkshop } from '../support/workers/webhooks.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -22,18 +22,14 @@ const day = 24 * hour
 
 let shop: WebhookWorkshop
 let domain: TestDomain
-let stopReceiving = () => {}
 
 beforeAll(() => {
   for (const method of ['error', 'warn'] as const) vi.spyOn(console, method).mockImplementation(() => {})
 })
 beforeEach(async () => {
-  stopReceiving()
-  shop = new WebhookWorkshop()
-  stopReceiving = receiveWith(shop.receiver)
-  domain = await makeDomain()
+  ;({ shop, domain } = await openWorkshop())
 })
-afterAll(() => stopReceiving())
+afterAll(closeWorkshop)
 
 const ends = ['upload.complete', 'upload.failed', 'upload.quarantined']
 const all = ['upload.pending', 'upload.processing', ...ends, 'upload.deleted']
@@ -247,6 +243,34 @@ describe('an endpoint', () => {
     expect(types('/watching')).toEqual(['webhook.disabled'])
   })
 
+  test('is not said to fail, or to be well again, by a worker that has lost its delivery', async () => {
+    const id = await shop.endpoint(domain, '/slow', ends)
+    const failingSince = async () => (await shop.administer(domain, 'GET', `/webhooks/${id}`)).json.failingSince
+    const answer = (status: number) => new Response(null, { status })
+    const sendTwice = async (late: number, soon: number) => {
+      await upload()
+      await shop.runOnce()
+      const [job] = shop.queue.take()
+      const { promise: held, resolve: release } = Promise.withResolvers<Response>()
+      shop.receiver.behave('/slow', () => held)
+      const arrived = shop.receiver.received.length
+      const first = shop.run(job!)
+      await vi.waitFor(() => expect(shop.receiver.received).toHaveLength(arrived + 1))
+      shop.aheadMs += 2 * minute
+      shop.receiver.behave('/slow', () => answer(soon))
+      await shop.run(job!)
+      const before = await failingSince()
+      release(answer(late))
+      await first
+      shop.queue.take()
+      return [before, await failingSince()]
+    }
+    expect(await sendTwice(503, 204)).toEqual([null, null])
+    const [before, after] = await sendTwice(204, 503)
+    expect(before).not.toBeNull()
+    expect(after).toBe(before)
+  })
+
   test('that is deleted gets nothing more', async () => {
     const id = await shop.endpoint(domain, '/deleted', all)
     await upload()
@@ -329,9 +353,7 @@ describe('nothing is lost', () => {
     await shop.runOnce()
     const env = {
       DB: faultyD1(depsWith().env.DB, (sql) =>
-        /^update "webhook_deliveries" set "publish|^update "webhook_deliveries" set "status/.test(sql)
-          ? moment
-          : undefined,
+        /^update "webhook_deliveries" set "(publish|status)/m.test(sql) ? moment : undefined,
       ),
     }
     const [job] = shop.queue.take()

@@ -2,9 +2,10 @@ import { and, asc, eq, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
 import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import type { Database } from '../database.ts'
+import { published } from '../publishes.ts'
 import { uploadedFiles } from '../schema.ts'
 import { awaitsJob, jobColumns } from './columns.ts'
-import type { Hold } from './move.ts'
+import { type Hold, inGeneration } from './move.ts'
 
 /**
  * Takes up to `limit` rows whose publish is due, noting the next one (twice as far away) in the same statement, so that
@@ -49,14 +50,7 @@ export async function makeDue(
   await db
     .update(uploadedFiles)
     .set({ nextPublishAt: now })
-    .where(
-      and(
-        eq(uploadedFiles.domainId, job.domainId),
-        eq(uploadedFiles.id, job.id),
-        eq(uploadedFiles.generation, job.generation),
-        awaitsJob,
-      ),
-    )
+    .where(and(inGeneration(job), awaitsJob))
 }
 
 /**
@@ -74,8 +68,7 @@ export async function takePostponedJob(db: Database, domainId: string, now: numb
     .update(uploadedFiles)
     .set({
       postponedAt: null,
-      publishCount: sql`publish_count + 1`,
-      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+      ...published(now),
     })
     .where(and(sql`${uploadedFiles.id} IN ${longest}`, awaitsJob))
     .returning(jobColumns)
@@ -92,17 +85,9 @@ export async function takeJob(
     .update(uploadedFiles)
     .set({
       postponedAt: null,
-      publishCount: sql`publish_count + 1`,
-      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+      ...published(now),
     })
-    .where(
-      and(
-        eq(uploadedFiles.domainId, file.domainId),
-        eq(uploadedFiles.id, file.id),
-        eq(uploadedFiles.generation, file.generation),
-        awaitsJob,
-      ),
-    )
+    .where(and(inGeneration(file), awaitsJob))
     .returning(jobColumns)
   return job
 }

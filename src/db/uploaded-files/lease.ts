@@ -1,11 +1,12 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
-import { maxAttempts, publishIntervalSeconds } from '../../core/backoff.ts'
+import { maxAttempts } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../database.ts'
+import { nextPublish, published } from '../publishes.ts'
 import { stepRuns, uploadedFiles } from '../schema.ts'
 import { awaitsJob, isPaused, jobColumns } from './columns.ts'
-import { type Hold, heldBy, move, ownedBy } from './move.ts'
+import { type Hold, heldBy, inGeneration, move, ownedBy } from './move.ts'
 
 /** When a file may be leased: it is due, or its last lease has ended, and its domain has room for one more. */
 export interface LeaseTerms {
@@ -54,15 +55,7 @@ export async function postponeFile(
   const postponed = await db
     .update(uploadedFiles)
     .set({ postponedAt: now, nextPublishAt: publishAt })
-    .where(
-      and(
-        ownedBy(job),
-        eq(uploadedFiles.generation, job.generation),
-        isDue(now),
-        awaitsJob,
-        sql`${runningFiles(job.domainId, now)} >= ${maxRunning}`,
-      ),
-    )
+    .where(and(inGeneration(job), isDue(now), awaitsJob, sql`${runningFiles(job.domainId, now)} >= ${maxRunning}`))
     .returning({ id: uploadedFiles.id })
   return postponed.length > 0
 }
@@ -96,7 +89,7 @@ export async function pauseFile(
       leaseExpiresAt: null,
       publishCount: sql`publish_count + 1`,
       nextAttemptAt: sql`CASE WHEN ${hasAnswer} THEN NULL ELSE ${until} END`,
-      nextPublishAt: sql`CASE WHEN ${until} IS NULL OR ${hasAnswer} THEN ${now + publishIntervalSeconds(1) * 1000} ELSE ${until} END`,
+      nextPublishAt: sql`CASE WHEN ${until} IS NULL OR ${hasAnswer} THEN ${nextPublish(now)} ELSE ${until} END`,
       updatedAt: now,
     })
     .where(and(ownedBy(hold), eq(uploadedFiles.status, 'processing'), heldBy(hold)))
@@ -114,12 +107,8 @@ export async function endPause(
 ): Promise<Job | undefined> {
   const [job] = await db
     .update(uploadedFiles)
-    .set({
-      publishCount: sql`publish_count + 1`,
-      nextAttemptAt: null,
-      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
-    })
-    .where(and(ownedBy(file), eq(uploadedFiles.generation, file.generation), isPaused))
+    .set({ nextAttemptAt: null, ...published(now) })
+    .where(and(inGeneration(file), isPaused))
     .returning(jobColumns)
   return job
 }

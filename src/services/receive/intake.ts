@@ -4,7 +4,8 @@ import type { Refusal } from '../../core/errors.ts'
 import { cleanFilename } from '../../core/filename.ts'
 import { objectKey } from '../../core/object-key.ts'
 import type { Protocol, UploadedFile } from '../../core/uploaded-file.ts'
-import { type Committer, claimFile, type FileToCommit } from '../../db/uploaded-files/commit.ts'
+import { claimFile } from '../../db/uploaded-files/claimed.ts'
+import type { Committer, FileToCommit } from '../../db/uploaded-files/commit.ts'
 import { type LargeFileClaim, storeFile } from '../../ingest/store-file.ts'
 import type { ByteSource } from '../../multipart/byte-source.ts'
 import { publishJobs } from '../publish-jobs.ts'
@@ -60,7 +61,7 @@ export class Intake implements Reception {
   async take(source: ByteSource, announced: Announcement): Promise<void> {
     const id = uuidv7()
     const filename = cleanFilename(announced.filename)
-    const { storage, pool } = this.#parts
+    const { storage, pool, journal } = this.#parts
     const file: FileToCommit = {
       id,
       objectKey: objectKey(id, this.#domain.id),
@@ -73,6 +74,7 @@ export class Intake implements Reception {
       metadata: {},
       protocol: this.#protocol,
       callbackUrl: null,
+      trace: journal.trace(),
       claim: null,
     }
     try {
@@ -102,9 +104,11 @@ export class Intake implements Reception {
       await this.#giveBackKey()
       return this.#outcomes([])
     }
-    const { db, now, queue, log, defer } = this.#parts
+    const { db, now, queue, log, journal, defer } = this.#parts
     const accepted = await commitOrRefuse(db, this.#committer, stored, now(), this.#answerFor(details))
     this.#keyed?.request.stopRenewing()
+    const ids = accepted.map(({ id }) => id)
+    journal.note(ids.length === 1 ? { uploadId: ids[0] as string } : { uploadIds: ids })
     const jobs = accepted.map(({ id, domainId, generation, size }) => ({
       kind: 'process' as const,
       id,
