@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import { type CredentialView, call, messageOf, type Scope, useCredential } from './api.ts'
+import { type CredentialView, call, messageOf, type Scope, useCredential, whenCredentialIsRefused } from './api.ts'
 
 /** Who is signed in, and what the credential may do. */
 export interface Session extends CredentialView {
@@ -13,6 +13,10 @@ export type SessionState =
   | { readonly kind: 'signed-in'; readonly session: Session }
 
 export const sessionState = signal<SessionState>({ kind: 'checking' })
+
+whenCredentialIsRefused(() => {
+  if (sessionState.peek().kind === 'signed-in') signOut('Your key is not known any more. Sign in with another one.')
+})
 
 /** Kept for this tab, and gone with it. */
 const storageKey = 'stevedore-session'
@@ -37,11 +41,19 @@ export async function restoreSession(): Promise<void> {
   }
 }
 
-/** Signs in with a key or the administrator's token. Throws a `StevedoreError` when the server does not know it. */
+/**
+ * Signs in with a key or the administrator's token. Throws a `StevedoreError` when the server does not know it, and an
+ * `Error` for a token that is made for less than a session.
+ */
 export async function signIn(credential: string, domain: string | null = null): Promise<void> {
   useCredential(credential)
   try {
     const view = await call<CredentialView>('GET', '/v1/credential')
+    if (view.kind !== 'administrator' && view.kind !== 'key') {
+      throw new Error(
+        'This is a token for uploads or downloads. Sign in with a key, or with the administrator’s token.',
+      )
+    }
     const session = { ...view, domain: view.domain ?? domain }
     store({ credential, domain: session.domain })
     sessionState.value = { kind: 'signed-in', session }

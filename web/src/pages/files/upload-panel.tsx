@@ -2,6 +2,7 @@ import DropTarget from '@uppy/drop-target'
 import { useEffect, useRef } from 'preact/hooks'
 import { Button } from '../../parts/button.tsx'
 import { UnfinishedUploads } from './unfinished-uploads.tsx'
+import { UploadMetadata } from './upload-metadata.tsx'
 import { UploadQueue } from './upload-queue.tsx'
 import { useQueue } from './use-queue.ts'
 
@@ -29,8 +30,12 @@ export function UploadPanel({ domain }: { domain: string }) {
   return (
     <section class="panel" aria-label="Upload">
       <div class="drop-zone">
-        <p class="drop-zone-title">Drop files here</p>
-        <p class="soft">They go to {domain}, and go on where they were if the connection breaks.</p>
+        <div>
+          <p class="drop-zone-title">Drop files anywhere on this page</p>
+          <p class="soft">
+            They go to <strong>{domain}</strong>, and go on where they were when the connection breaks.
+          </p>
+        </div>
         <Button look="primary" onClick={choose}>
           Choose files
         </Button>
@@ -44,6 +49,7 @@ export function UploadPanel({ domain }: { domain: string }) {
           onChange={take}
         />
       </div>
+      <UploadMetadata domain={domain} />
       <UnfinishedUploads domain={domain} queue={items} onChoose={choose} />
       <UploadQueue uploader={uploader} items={items} />
     </section>
