@@ -1,4 +1,5 @@
 import { and, eq, gt, isNotNull, isNull, lte, sql } from 'drizzle-orm'
+import type { StoredUsage } from '../core/domain.ts'
 import { type Policy, type PolicyChange, storedPolicy } from '../core/policy.ts'
 import type { Database } from './database.ts'
 import { domainAccounts } from './schema.ts'
@@ -14,6 +15,7 @@ export interface AccountRecord {
   policyVersion: number
   suspendedAt: number | null
   deletedAt: number | null
+  stored: StoredUsage
 }
 
 const recordColumns = {
@@ -24,6 +26,7 @@ const recordColumns = {
   policyVersion: domainAccounts.policyVersion,
   suspendedAt: domainAccounts.suspendedAt,
   deletedAt: domainAccounts.deletedAt,
+  stored: { files: domainAccounts.storedFiles, bytes: domainAccounts.storedBytes },
 }
 
 function withDefaults(record: AccountRecord): AccountRecord {

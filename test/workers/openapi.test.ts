@@ -114,6 +114,14 @@ describe('the document', () => {
     }
   })
 
+  test('says of a policy’s fields which of them a manager may not set', () => {
+    const fields = Object.entries<Json>(document.components.schemas.Domain.properties.policy.properties)
+    const administrators = fields.filter(([, field]) => field['x-set-by'] === 'administrator').map(([name]) => name)
+    expect(administrators).toEqual(expect.arrayContaining(['quotaBytes', 'historyDays', 'readsPerMinute']))
+    expect(administrators).not.toContain('maxFileBytes')
+    for (const [name, field] of fields) expect(field.description, name).toMatch(/\.$/)
+  })
+
   test('says 429 of whatever a domain’s rates count', () => {
     const counted = operationsOf(document).filter(({ path }) => /^\/v1\/(upload|events)/.test(path))
     expect(counted.length).toBeGreaterThan(8)
