@@ -350,6 +350,7 @@ describe('an answer is what the document says', () => {
       200,
       () => call('GET', `http://localhost/v1/domains/${domain.slug}/usage`, asAdmin),
     ],
+    ['get', '/v1/domains/{slug}/usage/daily', 200, () => tell('GET', '/usage/daily?days=2')],
     ['post', '/v1/domains/{slug}/webhooks', 201, makeEndpoint],
     ['post', '/v1/domains/{slug}/webhooks', 422, () => tell('POST', '/webhooks', { url: 'https://10.0.0.1/' })],
     ['get', '/v1/domains/{slug}/webhooks', 200, () => tell('GET', '/webhooks')],
