@@ -5,12 +5,14 @@ import { fileStatuses } from '../core/status.ts'
 
 /** The shapes that answers share; `/openapi.json` names each as a component. */
 
+export const errorCodeSchema = z.enum(errorCodes)
+
 export const problemSchema = z
   .looseObject({
     type: z.string().describe('A URN that names the code.'),
     title: z.string(),
     status: z.int(),
-    code: z.enum(errorCodes),
+    code: errorCodeSchema,
     detail: z.string().describe('What was wrong, where, and what to do.'),
     requestId: z.string(),
   })
@@ -22,6 +24,8 @@ export const failureSchema = z
   .object({ code: z.string(), detail: z.string() })
   .nullable()
   .describe('Why processing failed, or null.')
+
+export const fileStatusSchema = z.enum(fileStatuses)
 
 const time = z.iso.datetime()
 
@@ -47,7 +51,7 @@ export const uploadSchema = z
     declaredType: z.string().nullable().describe('The media type that the client declared.'),
     size: z.int().describe('Bytes.'),
     sha256: z.string().describe('Hexadecimal; empty while the file is uploading.'),
-    status: z.enum(fileStatuses),
+    status: fileStatusSchema,
     failure: failureSchema,
     metadata: z.record(z.string(), z.string()),
     protocol: z.enum(['multipart', 'raw', 'tus', 'resumable']),
@@ -82,7 +86,7 @@ export const uploadDetailSchema = uploadSchema
 export const statusSchema = z
   .object({
     id: z.uuid(),
-    status: z.enum(fileStatuses),
+    status: fileStatusSchema,
     failure: failureSchema,
     steps: z.array(stepSchema.pick({ name: true, status: true, progress: true })),
     generation: z.int(),
@@ -106,7 +110,7 @@ export const eventSchema = z
   .object({
     number: z.int().describe('Counts the events of this upload from 1, without gaps.'),
     type: z.enum(fileStatuses.map((status) => eventTypeOf(status))),
-    status: z.enum(fileStatuses).describe('The status that the upload has reached.'),
+    status: fileStatusSchema.describe('The status that the upload has reached.'),
     generation: z.int(),
     failure: failureSchema,
     at: time,

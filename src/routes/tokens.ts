@@ -1,7 +1,6 @@
-import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import type { AppEnv } from '../context.ts'
 import { requireAccess } from '../core/access.ts'
-import { uploadLimitsSchema } from '../core/upload-token.ts'
 import { isoTime } from '../core/upload-view.ts'
 import { requireDomain } from '../middleware/domain.ts'
 import { smallBody } from '../middleware/small-body.ts'
@@ -9,8 +8,12 @@ import { makeLinkToken } from '../services/tokens/make-link-token.ts'
 import { makeUploadToken } from '../services/tokens/make-upload-token.ts'
 import { domainQuery, idParam, json, jsonBody, problemResponses } from './schemas.ts'
 import { uploadUrl } from './serialise-upload.ts'
-
-const daySeconds = 24 * 3600
+import {
+  downloadLinkRequestSchema,
+  downloadLinkSchema,
+  uploadTokenRequestSchema,
+  uploadTokenSchema,
+} from './token-schemas.ts'
 
 const uploadToken = createRoute({
   method: 'post',
@@ -21,16 +24,12 @@ const uploadToken = createRoute({
   middleware: [smallBody()] as const,
   request: {
     query: domainQuery,
-    body: jsonBody(
-      uploadLimitsSchema.extend({
-        expiresInSeconds: z.int().min(1).max(daySeconds).default(600).describe('How long it is good, in seconds.'),
-      }),
-    ),
+    body: jsonBody(uploadTokenRequestSchema),
   },
   responses: {
     201: {
       description: 'The token. It is kept nowhere.',
-      content: json(z.object({ token: z.string(), expiresAt: z.iso.datetime() }).openapi('UploadToken')),
+      content: json(uploadTokenSchema),
     },
     ...problemResponses(400, 401, 403, 404, 409, 413, 415, 429, 500, 503),
   },
@@ -46,26 +45,12 @@ const link = createRoute({
   request: {
     params: idParam,
     query: domainQuery,
-    body: jsonBody(
-      z.strictObject({
-        expiresInSeconds: z
-          .int()
-          .min(1)
-          .max(7 * daySeconds)
-          .default(3600)
-          .describe('How long it is good, in seconds.'),
-        filename: z
-          .string()
-          .max(1000)
-          .optional()
-          .describe('The name to save the content under. With one, it is never shown in place.'),
-      }),
-    ),
+    body: jsonBody(downloadLinkRequestSchema),
   },
   responses: {
     201: {
       description: 'The link.',
-      content: json(z.object({ url: z.url(), expiresAt: z.iso.datetime() }).openapi('DownloadLink')),
+      content: json(downloadLinkSchema),
     },
     ...problemResponses(400, 401, 403, 404, 409, 410, 413, 415, 429, 500, 503),
   },

@@ -172,7 +172,7 @@ const commandLine: Example[] = [
 
 /** So is the console; within it, a part knows no page, and a page no other. */
 const webConsole: Example[] = [
-  { file: 'web/src/example.ts', up: '../../', inside: ['./parts/thing.tsx', './pages/files/thing.tsx'], outside: [] },
+  { file: 'web/src/example.ts', up: '../../', inside: ['./parts/thing.tsx', '../../client/thing.ts'], outside: [] },
   {
     file: 'web/src/parts/example.tsx',
     up: '../../../',
