@@ -5,6 +5,15 @@ import { devAdminToken, ensureOpenDomain, type LocalServer, startLocalServer } f
 import { parsePort, requireFreePort } from './ports.ts'
 import { abortOnStopSignals, StopRequest } from './stop-signals.ts'
 
+/** Pictures get smaller ones, which the console shows. */
+const demoSteps = [
+  { step: 'inspect' },
+  {
+    step: 'image',
+    options: { variants: { thumb: { width: 400, height: 300, fit: 'cover' }, page: { width: 1600 } } },
+  },
+]
+
 /** `npm run dev`: serves the Worker on this machine until stopped. `PORT` and `STEVEDORE_STATE` change where. */
 async function main(stopped: AbortSignal): Promise<void> {
   const port = parsePort(process.env.PORT || '8787')
@@ -15,7 +24,7 @@ async function main(stopped: AbortSignal): Promise<void> {
   const onLogLine = (line: string) => console.log(process.stdout.isTTY ? line : stripVTControlCharacters(line))
   const server = await startLocalServer({ port, stateFolder, readDevVars: true, onLogLine, signal: stopped })
   try {
-    await ensureOpenDomain(server, 'demo', stopped)
+    await ensureOpenDomain(server, 'demo', stopped, { steps: demoSteps })
     console.log(banner(server, stateFolder))
     await Promise.race([server.died, untilAborted(stopped)])
   } catch (error) {
@@ -31,6 +40,7 @@ function banner(server: LocalServer, stateFolder: string): string {
   return `
 Stevedore is ready: ${demo}
 
+  Console         ${server.apexUrl.origin}/
   Upload a file   curl -F file=@samples/harbour.png ${demo}/v1/uploads
   Administration  ${server.apexUrl.origin}/v1/domains with the token ${devAdminToken}
   Its files       ${relative('.', stateFolder) || '.'}

@@ -188,9 +188,17 @@ async function runScheduledHandler(apexUrl: URL, note: (line: string) => void): 
   if (answer?.status !== 200) note('The scheduled handler did not succeed.')
 }
 
-/** Makes a domain that takes anonymous uploads and lets everyone read them. One that is there already stays as it is. */
-export async function ensureOpenDomain(server: LocalServer, slug: string, signal: AbortSignal): Promise<void> {
-  const domain = { slug, hostnames: [], policy: { anonymousUpload: true, publicRead: true } }
+/**
+ * Makes a domain that takes anonymous uploads and lets everyone read them, and of which `policy` says more. One that is
+ * there already stays as it is.
+ */
+export async function ensureOpenDomain(
+  server: LocalServer,
+  slug: string,
+  signal: AbortSignal,
+  policy: Record<string, unknown> = {},
+): Promise<void> {
+  const domain = { slug, hostnames: [], policy: { anonymousUpload: true, publicRead: true, ...policy } }
   const answer = await callLocal(new URL('/v1/domains', server.apexUrl), {
     method: 'POST',
     headers: { authorization: `Bearer ${devAdminToken}`, 'content-type': 'application/json' },

@@ -1,87 +1,70 @@
-/** What is wrong with a request, as the server says it (RFC 9457). `message` is the problem's `detail`. */
-export class ApiProblem extends Error {
-  readonly status: number
-  readonly code: string
-  /** The members beside the named ones, such as `limit` and `value`. */
-  readonly facts: Readonly<Record<string, unknown>>
+import { errorOf } from '../../client/errors.ts'
+import { type CallOptions, StevedoreClient, StevedoreError } from '../../client/index.ts'
 
-  constructor(status: number, code: string, detail: string, facts: Record<string, unknown>) {
-    super(detail)
-    this.status = status
-    this.code = code
-    this.facts = facts
-  }
-}
+export { ConnectionError, StevedoreError } from '../../client/index.ts'
+export type * from '../../client/types.ts'
+export type { WatchedEvent } from '../../client/watch.ts'
 
-/** What the server says of the credential that it was sent. */
+/** What the server says of the credential that it was sent: `GET /v1/credential`. */
 export interface CredentialView {
   kind: 'administrator' | 'key' | 'upload-token' | 'read-token' | 'processor'
   domain: string | null
-  scopes: ('upload' | 'read' | 'delete' | 'manage')[]
+  scopes: Scope[]
   expiresAt: string | null
 }
 
+export type Scope = 'upload' | 'read' | 'delete' | 'manage'
+
 let credential: string | null = null
+const clients = new Map<string | undefined, StevedoreClient>()
 
-export function useCredential(value: string): void {
+/** What every request is sent with from now on; null: nothing. */
+export function useCredential(value: string | null): void {
   credential = value
+  clients.clear()
 }
 
-export function forgetCredential(): void {
-  credential = null
+/** The headers that say who asks, and for which domain: for what sends requests of its own. */
+export function requestHeaders(domain: string): Record<string, string> {
+  return { ...(credential === null ? {} : { Authorization: `Bearer ${credential}` }), 'X-Upload-Domain': domain }
 }
 
-/** The headers that say who asks, and for which domain. */
-export function requestHeaders(domain?: string): Record<string, string> {
-  return {
-    ...(credential === null ? {} : { Authorization: `Bearer ${credential}` }),
-    ...(domain === undefined ? {} : { 'X-Upload-Domain': domain }),
-  }
+/** The client for a domain's files; without a domain, for administration. */
+export function clientFor(domain?: string): StevedoreClient {
+  const known = clients.get(domain)
+  if (known) return known
+  const made = makeClient(domain)
+  clients.set(domain, made)
+  return made
 }
 
-export interface CallOptions {
-  /** The domain that the request is for, where its path does not name it. */
-  domain?: string
-  query?: Record<string, string | number | undefined>
-  /** Sent as JSON. */
-  body?: unknown
-  signal?: AbortSignal
-}
-
-/** One call of the interface; gives the JSON of the answer. Throws an `ApiProblem` for a refusal. */
-export async function call<Answer = void>(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
-  const answer = await send(method, path, options)
-  return (answer.status === 204 ? undefined : await answer.json()) as Answer
-}
-
-/** The bytes behind an address of the interface, such as a variant's. Throws an `ApiProblem` for a refusal. */
-export async function fetchBlob(url: string, options: CallOptions = {}): Promise<Blob> {
-  return (await send('GET', url, options)).blob()
-}
-
-async function send(method: string, path: string, { domain, query, body, signal }: CallOptions): Promise<Response> {
-  const url = new URL(path, location.origin)
-  for (const [name, value] of Object.entries(query ?? {})) {
-    if (value !== undefined && value !== '') url.searchParams.set(name, String(value))
-  }
-  const answer = await fetch(url, {
-    method,
-    headers: { ...requestHeaders(domain), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
-    body: body === undefined ? null : JSON.stringify(body),
-    signal: signal ?? null,
+/** A client whose streams of events say when they are connected, since what happened before is not told by them. */
+export function streamingClientFor(domain: string, onConnected: () => void): StevedoreClient {
+  return makeClient(domain, async (url, init) => {
+    const answer = await fetch(url, init)
+    if (answer.ok) onConnected()
+    return answer
   })
-  if (!answer.ok) throw await problemOf(answer)
-  return answer
 }
 
-async function problemOf(answer: Response): Promise<ApiProblem> {
-  const document = await answer.json().catch(() => null)
-  return toProblem(answer.status, document)
+/** A call of the interface that names its domain in its path, or none. Throws a `StevedoreError` for a refusal. */
+export function call<Answer = void>(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
+  return clientFor().call<Answer>(method, path, options)
 }
 
-/** A problem document as an error; what is none, such as a proxy's page, is told by its status alone. */
-export function toProblem(status: number, document: unknown): ApiProblem {
-  const { code, detail, ...facts } = Object(document)
-  if (typeof code === 'string' && typeof detail === 'string') return new ApiProblem(status, code, detail, facts)
-  return new ApiProblem(status, 'unknown', `The server answered with status ${status}. Try again.`, {})
+/** What the server has answered to a request that somebody else has sent. */
+export function refusalOf(request: XMLHttpRequest): Error {
+  return errorOf(request.responseURL || location.href, request.status, request.responseText, null)
+}
+
+/** What a person is told of an error. */
+export function messageOf(error: unknown): string {
+  if (error instanceof StevedoreError || !(error instanceof Error))
+    return error instanceof Error ? error.message : String(error)
+  if (error.name === 'ConnectionError') return 'The server could not be reached. Check your connection, and try again.'
+  return error.message
+}
+
+function makeClient(domain: string | undefined, send?: (url: string, init: RequestInit) => Promise<Response>) {
+  return new StevedoreClient({ url: location.origin, key: credential ?? undefined, domain, fetch: send })
 }

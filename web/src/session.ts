@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import { ApiProblem, type CredentialView, call, forgetCredential, useCredential } from './api.ts'
+import { type CredentialView, call, messageOf, type Scope, useCredential } from './api.ts'
 
 /** Who is signed in, and what the credential may do. */
 export interface Session extends CredentialView {
@@ -33,11 +33,11 @@ export async function restoreSession(): Promise<void> {
   try {
     await signIn(stored.credential, stored.domain)
   } catch (error) {
-    signOut(error instanceof ApiProblem ? error.message : 'The server could not be reached. Try again.')
+    signOut(messageOf(error))
   }
 }
 
-/** Signs in with a key or the administrator's token. Throws an `ApiProblem` when the server does not know it. */
+/** Signs in with a key or the administrator's token. Throws a `StevedoreError` when the server does not know it. */
 export async function signIn(credential: string, domain: string | null = null): Promise<void> {
   useCredential(credential)
   try {
@@ -46,14 +46,14 @@ export async function signIn(credential: string, domain: string | null = null): 
     store({ credential, domain: session.domain })
     sessionState.value = { kind: 'signed-in', session }
   } catch (error) {
-    forgetCredential()
+    useCredential(null)
     throw error
   }
 }
 
 /** Ends the session, and keeps nothing of it. `reason` is shown where one signs in. */
 export function signOut(reason: string | null = null): void {
-  forgetCredential()
+  useCredential(null)
   sessionStorage.removeItem(storageKey)
   sessionState.value = { kind: 'signed-out', reason }
 }
@@ -76,7 +76,7 @@ export function requireSession(): Session {
 }
 
 /** Whether the credential may do what needs this scope; the administrator may do everything. */
-export function mayDo(scope: 'upload' | 'read' | 'delete' | 'manage'): boolean {
+export function mayDo(scope: Scope): boolean {
   return requireSession().scopes.includes(scope)
 }
 

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact'
+import { messageOf } from '../api.ts'
 
 interface NoticeProps {
   look?: 'good' | 'warn' | 'bad'
@@ -18,11 +19,4 @@ export function Notice({ look, children }: NoticeProps) {
 export function ErrorNotice({ error }: { error: unknown }) {
   if (!error) return null
   return <Notice look="bad">{messageOf(error)}</Notice>
-}
-
-/** What a person is told of an error. */
-export function messageOf(error: unknown): string {
-  // What fetch throws when there is no connection says nothing that helps.
-  if (error instanceof TypeError) return 'The server could not be reached. Check your connection, and try again.'
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,8 +1,9 @@
 import { useEffect, useState } from 'preact/hooks'
+import { messageOf } from '../../api.ts'
 import icon from '../../icon.svg'
 import { Button } from '../../parts/button.tsx'
 import { Field } from '../../parts/field.tsx'
-import { messageOf, Notice } from '../../parts/notice.tsx'
+import { Notice } from '../../parts/notice.tsx'
 import { signIn } from '../../session.ts'
 import './sign-in.css'
 

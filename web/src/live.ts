@@ -1,0 +1,82 @@
+import { signal } from '@preact/signals'
+import { streamingClientFor, type WatchedEvent } from './api.ts'
+
+/** What is told of a domain's uploads; `connected`: what was read before may be out of date. */
+export type LiveEvent = WatchedEvent | { type: 'connected' }
+type Listener = (event: LiveEvent) => void
+
+/** How far an upload is between two events: only what was told while this page was open. */
+export interface LiveProgress {
+  step: string | null
+  /** 0 to 1; null where nobody can tell. */
+  progress: number | null
+}
+
+/** Whether the domain that is followed is followed at this moment. */
+export const isLive = signal(false)
+
+/** By the uploads' ids. */
+export const liveProgress = signal<ReadonlyMap<string, LiveProgress>>(new Map())
+
+interface Stream {
+  domain: string
+  listeners: Set<Listener>
+  end: AbortController
+}
+
+/** One stream for the whole console: only one domain is looked at at a time. */
+let stream: Stream | undefined
+
+/** Tells `listener` what happens in the domain until the returned function is called. */
+export function followDomain(domain: string, listener: Listener): () => void {
+  if (stream?.domain !== domain) {
+    stream?.end.abort()
+    stream = { domain, listeners: new Set(), end: new AbortController() }
+    void run(stream)
+  }
+  const joined = stream
+  joined.listeners.add(listener)
+  return () => {
+    joined.listeners.delete(listener)
+    // Whoever goes from one page of the domain to another goes on with the same stream.
+    setTimeout(() => joined.listeners.size === 0 && close(joined))
+  }
+}
+
+function close(ended: Stream): void {
+  ended.end.abort()
+  if (stream === ended) stream = undefined
+}
+
+async function run({ domain, listeners, end }: Stream): Promise<void> {
+  const tell = (event: LiveEvent) => {
+    for (const listener of listeners) listener(event)
+  }
+  const client = streamingClientFor(domain, () => {
+    isLive.value = true
+    tell({ type: 'connected' })
+  })
+  try {
+    for await (const event of client.watchAll({ signal: end.signal })) {
+      noteProgress(event)
+      tell(event)
+    }
+  } catch {
+    // Its own end; or a refusal, of which the indicator tells: the page works without the stream.
+  } finally {
+    if (stream?.end === end || stream === undefined) {
+      isLive.value = false
+      liveProgress.value = new Map()
+    }
+  }
+}
+
+/** Progress is over with the next event of its upload. */
+function noteProgress(event: WatchedEvent): void {
+  if (event.type === 'reset') return
+  if (event.type !== 'progress' && !liveProgress.peek().has(event.id)) return
+  const progress = new Map(liveProgress.peek())
+  if (event.type === 'progress') progress.set(event.id, { step: event.step ?? null, progress: event.progress })
+  else progress.delete(event.id)
+  liveProgress.value = progress
+}

@@ -1,0 +1,119 @@
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import { clientFor, type Upload } from '../../api.ts'
+import { followDomain, type LiveEvent } from '../../live.ts'
+import { type Filter, toListOptions } from './filter.ts'
+
+export interface Files {
+  /** Undefined until the first page is there. */
+  uploads: readonly Upload[] | undefined
+  error: unknown
+  hasMore: boolean
+  isLoadingMore: boolean
+  loadMore(): void
+}
+
+interface Shown {
+  uploads: readonly Upload[]
+  nextCursor: string | null
+}
+
+const pageSize = 50
+
+/** However much happens, the newest page is not asked for more often than this. */
+const refreshEveryMs = 500
+
+/**
+ * A domain's files, newest first, by pages, and kept up to date by what is told of them: the status at once, all else by
+ * reading the newest page again.
+ */
+export function useFiles(domain: string, filter: Filter): Files {
+  const [shown, setShown] = useState<Shown | undefined>()
+  const [error, setError] = useState<unknown>(null)
+  const [isLoadingMore, setLoadingMore] = useState(false)
+  const options = JSON.stringify(toListOptions(filter))
+  const load = useCallback(
+    (cursor?: string) => clientFor(domain).listPage({ ...JSON.parse(options), limit: pageSize, cursor }),
+    [domain, options],
+  )
+  /** Only the newest question is answered: what was asked for another filter comes too late. */
+  const asked = useRef(load)
+  asked.current = load
+
+  const refresh = useCallback(async () => {
+    try {
+      const page = await load()
+      if (asked.current !== load) return
+      setShown((before) => withNewest(before, page))
+      setError(null)
+    } catch (failure) {
+      if (asked.current === load) setError(failure)
+    }
+  }, [load])
+
+  useEffect(() => {
+    setShown(undefined)
+    void refresh()
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const refreshSoon = () => {
+      timer ??= setTimeout(() => {
+        timer = undefined
+        void refresh()
+      }, refreshEveryMs)
+    }
+    const leave = followDomain(domain, (event) => {
+      if (event.type === 'progress') return
+      setShown((before) => before && { ...before, uploads: withEvent(before.uploads, event) })
+      refreshSoon()
+    })
+    return () => {
+      leave()
+      clearTimeout(timer)
+    }
+  }, [domain, refresh])
+
+  const loadMore = async () => {
+    if (!shown?.nextCursor) return
+    setLoadingMore(true)
+    try {
+      const page = await load(shown.nextCursor)
+      if (asked.current !== load) return
+      setShown((before) => before && { uploads: joined(before.uploads, page.uploads), nextCursor: page.nextCursor })
+    } catch (failure) {
+      setError(failure)
+    } finally {
+      setLoadingMore(false)
+    }
+  }
+
+  return { uploads: shown?.uploads, error, hasMore: Boolean(shown?.nextCursor), isLoadingMore, loadMore }
+}
+
+/** The newest page in place of what it covers; what lies behind it, and was shown already, stays. */
+function withNewest(before: Shown | undefined, page: Shown): Shown {
+  const oldest = page.uploads.at(-1)
+  if (!before || !oldest || page.nextCursor === null) return page
+  // Ids are ordered by time.
+  const behind = before.uploads.filter(({ id }) => id < oldest.id)
+  return behind.length === 0 ? page : { uploads: [...page.uploads, ...behind], nextCursor: before.nextCursor }
+}
+
+function joined(before: readonly Upload[], more: readonly Upload[]): Upload[] {
+  const known = new Set(before.map(({ id }) => id))
+  return [...before, ...more.filter(({ id }) => !known.has(id))]
+}
+
+function withEvent(uploads: readonly Upload[], event: LiveEvent): readonly Upload[] {
+  if (!('number' in event)) return uploads
+  if (event.status === 'deleted') return uploads.filter(({ id }) => id !== event.id)
+  return uploads.map((upload) =>
+    upload.id === event.id && upload.lastEvent < event.number
+      ? {
+          ...upload,
+          status: event.status,
+          failure: event.failure,
+          generation: event.generation,
+          lastEvent: event.number,
+        }
+      : upload,
+  )
+}

@@ -1,0 +1,58 @@
+import { clientFor, type Upload, type UploadDetail, type Variant } from './api.ts'
+
+/** A picture that the page may show: its key is needed to read it, and `<img>` can send none, so it is fetched first. */
+export interface Picture {
+  /** A `blob:` address. */
+  url: string
+  variant: Variant
+}
+
+/** How many pictures are kept in memory. */
+const mostKept = 300
+
+const kept = new Map<string, Promise<Picture | null>>()
+
+/** Whether an upload may have a picture. */
+export function isPicture({ type, status }: Pick<Upload, 'type' | 'status'>): boolean {
+  return status === 'complete' && type.startsWith('image/')
+}
+
+/** The smallest picture that a step has made of an upload; null when there is none. */
+export function thumbnailOf({ domain, id, generation }: Upload): Promise<Picture | null> {
+  return remember(`${id}/${generation}/thumbnail`, async () => {
+    const { variants } = await clientFor(domain).get(id)
+    const smallest = bySize(variants)[0]
+    return smallest ? fetchVariant(domain, id, smallest) : null
+  })
+}
+
+/** The largest one; null when there is none. */
+export function previewOf({ domain, id, generation, variants }: UploadDetail): Promise<Picture | null> {
+  const largest = bySize(variants).at(-1)
+  if (!largest) return Promise.resolve(null)
+  return remember(`${id}/${generation}/${largest.name}`, () => fetchVariant(domain, id, largest))
+}
+
+function bySize(variants: readonly Variant[]): Variant[] {
+  const pictures = variants.filter(({ type }) => type.startsWith('image/'))
+  return pictures.toSorted((one, other) => (one.width ?? 0) - (other.width ?? 0))
+}
+
+async function fetchVariant(domain: string, id: string, variant: Variant): Promise<Picture> {
+  const answer = await clientFor(domain).download(id, { variant: variant.name })
+  return { url: URL.createObjectURL(await answer.blob()), variant }
+}
+
+/** What did not come is asked for again the next time; what was not looked at for long is let go. */
+function remember(key: string, make: () => Promise<Picture | null>): Promise<Picture | null> {
+  const picture = kept.get(key) ?? make()
+  kept.delete(key)
+  kept.set(key, picture)
+  picture.catch(() => kept.delete(key))
+  for (const [oldest, dropped] of kept) {
+    if (kept.size <= mostKept) break
+    kept.delete(oldest)
+    dropped.then((gone) => gone && URL.revokeObjectURL(gone.url)).catch(() => {})
+  }
+  return picture
+}
