@@ -1,4 +1,4 @@
-import { ApiProblem, call } from './api.ts'
+import { call, type Scope, StevedoreError } from './api.ts'
 
 /** What the console asks and tells of domains: the calls below `/v1/domains` and `/v1/admin`, and what they answer. */
 
@@ -28,8 +28,7 @@ export interface Hostname {
   createdAt: string
 }
 
-export const scopes = ['upload', 'read', 'delete', 'manage'] as const
-export type Scope = (typeof scopes)[number]
+export const scopes: readonly Scope[] = ['upload', 'read', 'delete', 'manage']
 
 export interface ApiKey {
   id: string
@@ -124,7 +123,7 @@ export function ask<Answer>(path: string, { query, signal }: { query?: Query; si
 
 /** Sends a change. Throws what the server refuses it with: see `problemsOf`. */
 export function tell<Answer = void>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown) {
-  return call<Answer>(method, path, body === undefined ? {} : { body })
+  return call<Answer>(method, path, body === undefined ? {} : { json: body })
 }
 
 /** One page of what stands in an answer under this name. */
@@ -150,10 +149,10 @@ export const noProblems: Problems = new Map()
  * field by a fact of that name, which is looked for among `fields`.
  */
 export function problemsOf(error: unknown, fields: readonly string[] = []): Problems {
-  if (!(error instanceof ApiProblem)) return noProblems
-  const { problems } = error.facts
+  if (!(error instanceof StevedoreError)) return noProblems
+  const { problems } = error.problem
   if (Array.isArray(problems))
     return new Map(problems.map(({ at, message }) => [String(at).replace(/^json\./, ''), message]))
-  const field = fields.find((name) => name in error.facts)
+  const field = fields.find((name) => name in error.problem)
   return field === undefined ? noProblems : new Map([[field, error.message]])
 }

@@ -17,7 +17,7 @@ interface SecretDialogProps {
 export function SecretDialog({ title, secret, what, children, onClose }: SecretDialogProps) {
   return (
     <Dialog title={title} onClose={onClose}>
-      <Notice look="warn">Copy it now: it is shown this once, and kept nowhere.</Notice>
+      <Notice look="warn">Copy it now: it is shown this once, and never again.</Notice>
       <div class="secret">
         <code>{secret}</code>
         <CopyButton text={secret} what={what} />

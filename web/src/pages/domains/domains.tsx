@@ -1,13 +1,15 @@
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { askPage, type DeadLetter, type Domain } from '../../administration.ts'
 import { Button } from '../../parts/button.tsx'
 import { Empty } from '../../parts/empty.tsx'
 import { Listed } from '../../parts/listed.tsx'
+import { Loading } from '../../parts/loading.tsx'
 import { PageHead } from '../../parts/page-head.tsx'
 import { Tabs } from '../../parts/tabs.tsx'
 import { useLoaded } from '../../parts/use-loaded.ts'
 import { usePages } from '../../parts/use-pages.ts'
-import { hrefTo, place } from '../../router.ts'
+import { goTo, hrefTo, place } from '../../router.ts'
+import { requireSession } from '../../session.ts'
 import { DomainTable } from './domain-table.tsx'
 import { NewDomain } from './new-domain.tsx'
 import './domains.css'
@@ -17,8 +19,16 @@ const tabs = [
   { name: 'deleted', label: 'Deleted', href: hrefTo(['domains'], { deleted: 'true' }) },
 ]
 
-/** All domains of the deployment, for the administrator. */
+/** All domains of the deployment, for the administrator; a manager is led to the one that he manages. */
 export function Domains() {
+  const { kind, domain } = requireSession()
+  useEffect(() => {
+    if (kind !== 'administrator' && domain !== null) goTo(hrefTo(['domains', domain]), { replace: true })
+  }, [kind, domain])
+  return kind === 'administrator' ? <AllDomains /> : <Loading what="the domain" />
+}
+
+function AllDomains() {
   const areDeleted = place.value.query.get('deleted') === 'true'
   const [isMaking, setMaking] = useState(false)
   const domains = usePages<Domain>(

@@ -24,7 +24,7 @@ export function NewDomain({ onClose }: { onClose: () => void }) {
         <>
           <Field
             label="Name"
-            hint={`Lower-case letters, digits and hyphens. It is served at ${slug || 'name'}.${location.host}.`}
+            hint={`Lower-case letters, digits and hyphens. It is served at ${/^[a-z0-9-]+$/.test(slug) ? slug : 'name'}.${location.host}.`}
             error={problems.get('slug')}
           >
             {(control) => (

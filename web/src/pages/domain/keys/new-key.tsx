@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
-import { at, type Scope, scopes, tell } from '../../../administration.ts'
+import { at, scopes, tell } from '../../../administration.ts'
+import type { Scope } from '../../../api.ts'
 import { Field } from '../../../parts/field.tsx'
 import { FormDialog } from '../../../parts/form-dialog.tsx'
 

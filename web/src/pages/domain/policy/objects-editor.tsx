@@ -46,7 +46,7 @@ export function ObjectsEditor({
               </strong>
               <span class="row">
                 <Button compact look="quiet" disabled={index === 0} onClick={() => move(index, index - 1)}>
-                  Up<span class="unseen">, {nameOf(item)}</span>
+                  Up<span class="unseen"> {nameOf(item)}</span>
                 </Button>
                 <Button
                   compact
@@ -54,7 +54,7 @@ export function ObjectsEditor({
                   disabled={index === items.length - 1}
                   onClick={() => move(index, index + 1)}
                 >
-                  Down<span class="unseen">, {nameOf(item)}</span>
+                  Down<span class="unseen"> {nameOf(item)}</span>
                 </Button>
                 <Button
                   compact

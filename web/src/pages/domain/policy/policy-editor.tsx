@@ -1,12 +1,13 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { at, type Domain, noProblems, type Policy, problemsOf, tell } from '../../../administration.ts'
+import { at, type Domain, noProblems, type Policy, type Problems, problemsOf, tell } from '../../../administration.ts'
 import type { Schema } from '../../../description.ts'
 import { Button } from '../../../parts/button.tsx'
-import { ErrorNotice } from '../../../parts/notice.tsx'
+import { ErrorNotice, Notice } from '../../../parts/notice.tsx'
 import { Panel } from '../../../parts/panel.tsx'
 import { useAction } from '../../../parts/use-action.ts'
 import { requireSession } from '../../../session.ts'
 import type { TabProps } from '../tab.ts'
+import { labelOf } from './kinds.ts'
 import { type Author, isLocked, isSame, layerOf, noteOf } from './layers.tsx'
 import { ManagersLayer } from './managers-layer.tsx'
 import { sectionsOf } from './sections.ts'
@@ -81,8 +82,8 @@ export function PolicyEditor({ domain, reload, schema }: TabProps & { schema: Sc
           </Panel>
         ))}
       </div>
-      <div class="panel save-bar">
-        <ErrorNotice error={error} />
+      <div class={`panel save-bar ${changed.length > 0 ? 'pending' : ''}`}>
+        {problems.size > 0 ? <FieldsNotice problems={problems} /> : <ErrorNotice error={error} />}
         <div class="row spread">
           <span role="status" class="soft">
             {changed.length > 0
@@ -105,4 +106,10 @@ export function PolicyEditor({ domain, reload, schema }: TabProps & { schema: Sc
       </div>
     </form>
   )
+}
+
+/** Names the fields that the server has found something wrong with; each says what that is. */
+function FieldsNotice({ problems }: { problems: Problems }) {
+  const fields = new Set([...problems.keys()].map((place) => place.split('.')[1] ?? place))
+  return <Notice look="bad">Nothing was saved. Please look at: {[...fields].map(labelOf).join(', ')}.</Notice>
 }

@@ -4,14 +4,16 @@ const sections: readonly { title: string; fields: readonly string[] }[] = [
     title: 'Sizes and counts',
     fields: ['maxFileBytes', 'maxRequestBytes', 'maxFilesPerRequest', 'quotaBytes', 'quotaFiles'],
   },
-  { title: 'Types', fields: ['allowedTypes', 'deniedTypes', 'confirmedTypes', 'allowedExtensions'] },
+  {
+    title: 'What is taken',
+    fields: ['allowedTypes', 'deniedTypes', 'confirmedTypes', 'allowedExtensions', 'metadata'],
+  },
   { title: 'Access', fields: ['anonymousUpload', 'publicRead', 'readBeforeComplete', 'allowedOrigins'] },
   {
     title: 'Rates',
     fields: ['uploadsPerMinute', 'uploadsPerMinutePerClient', 'readsPerMinute', 'readsPerMinutePerClient'],
   },
   { title: 'Keeping', fields: ['retentionDays', 'historyDays'] },
-  { title: 'Metadata', fields: ['metadata'] },
   { title: 'Processing', fields: ['steps', 'callbackHosts'] },
 ]
 

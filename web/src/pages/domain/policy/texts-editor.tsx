@@ -22,13 +22,13 @@ export function TextsEditor({ name, path, schema, value, onChange, problems, not
     input.current?.focus()
   }
   return (
-    <div class="texts">
-      <Field
-        label={labelOf(name)}
-        hint={<Hint name={name} schema={schema} note={note} />}
-        error={problemWithin(problems, path, value)}
-      >
-        {(control) => (
+    <Field
+      label={labelOf(name)}
+      hint={<Hint name={name} schema={schema} note={note} />}
+      error={problemWithin(problems, path, value)}
+    >
+      {(control) => (
+        <>
           <span class="number">
             <input
               {...control}
@@ -52,20 +52,20 @@ export function TextsEditor({ name, path, schema, value, onChange, problems, not
               Add
             </Button>
           </span>
-        )}
-      </Field>
-      {texts.length > 0 && (
-        <ul class="chips" aria-label={labelOf(name)}>
-          {texts.map((it) => (
-            <li key={it} class="chip">
-              <code>{it}</code>
-              <button type="button" aria-label={`Remove ${it}`} onClick={() => remove(it)}>
-                <span aria-hidden="true">×</span>
-              </button>
-            </li>
-          ))}
-        </ul>
+          {texts.length > 0 && (
+            <ul class="chips" aria-label={labelOf(name)}>
+              {texts.map((it) => (
+                <li key={it} class="chip">
+                  <code>{it}</code>
+                  <button type="button" aria-label={`Remove ${it}`} onClick={() => remove(it)}>
+                    <span aria-hidden="true">×</span>
+                  </button>
+                </li>
+              ))}
+            </ul>
+          )}
+        </>
       )}
-    </div>
+    </Field>
   )
 }

@@ -69,7 +69,7 @@ export function DailyChart({ days }: { days: readonly DailyUsage[] }) {
       </svg>
       <div class="row spread small soft">
         <span>{first && nameOf(first)}</span>
-        {most === 0 && <span>Nothing came in</span>}
+        <span>{most === 0 ? 'Nothing came in' : `At most ${measure.format(most)} on a day`}</span>
         <span>{last && nameOf(last)}</span>
       </div>
       <details class="chart-table">
