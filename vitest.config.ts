@@ -9,8 +9,8 @@ const testVars = {
 
 export default defineConfig({
   test: {
-    // Vitest would leave one core to itself; much of what is tested waits for something.
-    maxWorkers: 2,
+    // More than there are cores on a small machine: much of what is tested waits for something.
+    maxWorkers: 3,
     projects: [
       {
         plugins: [

@@ -81,12 +81,12 @@ function decodeSignature(text: string): Uint8Array<ArrayBuffer>[] {
 
 function decodeBase64(text: string): Uint8Array<ArrayBuffer> | null {
   try {
-    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+    return new Uint8Array([...atob(text)].map((character) => character.charCodeAt(0)))
   } catch {
     return null
   }
 }
 
-function encode(text: string): Uint8Array<ArrayBuffer> {
+function encode(text: string): Uint8Array {
   return new TextEncoder().encode(text)
 }

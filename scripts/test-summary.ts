@@ -1,16 +1,3 @@
-import { z } from 'zod'
-
-/** What of the runner's JSON report counts. */
-const reportShape = z.looseObject({
-  testResults: z.array(
-    z.looseObject({
-      name: z.string(),
-      status: z.string(),
-      assertionResults: z.array(z.looseObject({ status: z.string() })),
-    }),
-  ),
-})
-
 export interface TestCounts {
   passed: number
   failed: number
@@ -18,17 +5,24 @@ export interface TestCounts {
 }
 
 /**
- * Counts the tests of a report. A file that failed without a failed test, because it could not be loaded or a hook of
- * its threw, counts as one failure. Throws when `report` is none.
+ * Counts the tests of a file by their states. A file that failed without a failed test, because it could not be loaded or
+ * a hook of its threw, counts as one failure.
  */
-export function countTests(report: unknown): TestCounts {
+export function countTests(states: readonly string[], fileFailed: boolean): TestCounts {
   const counts = { passed: 0, failed: 0, skipped: 0 }
-  for (const file of reportShape.parse(report).testResults) {
-    const statuses = file.assertionResults.map(({ status }) => status)
-    if (file.status === 'failed' && !statuses.includes('failed')) counts.failed += 1
-    for (const status of statuses) counts[status === 'passed' || status === 'failed' ? status : 'skipped'] += 1
-  }
+  for (const state of states) counts[state === 'passed' || state === 'failed' ? state : 'skipped'] += 1
+  if (fileFailed && counts.failed === 0) counts.failed = 1
   return counts
+}
+
+export function sumCounts(all: Iterable<TestCounts>): TestCounts {
+  const sum = { passed: 0, failed: 0, skipped: 0 }
+  for (const { passed, failed, skipped } of all) {
+    sum.passed += passed
+    sum.failed += failed
+    sum.skipped += skipped
+  }
+  return sum
 }
 
 /** `12 passed, 0 failed`, and `, 3 skipped` when there were any. */

@@ -1,9 +1,9 @@
+import { type BuiltQueue, buildCallbacks, buildQueue, type CallbackGuard } from './build-queue.ts'
 import { ClamdScanner } from './clamav/clamd-scanner.ts'
-import { maxRunningPerDomain } from './core/backoff.ts'
 import type { Domain } from './core/domain.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
 import type { OutboundRules } from './core/outbound-url.ts'
-import type { Clock, JobQueue, Log, PostSigned, RateLimiter, TxtLookup, Watchers } from './core/ports.ts'
+import type { Clock, Log, PostSigned, RateLimiter, TxtLookup, Watchers } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
 import { attemptTimeoutSeconds, keptAnswerBytes, retrySchedule } from './core/webhook.ts'
 import type { ApiKey } from './db/api-keys.ts'
@@ -20,15 +20,10 @@ import { signedPost } from './outbound/signed-post.ts'
 import type { HttpStepParts } from './processing/http.ts'
 import type { Steps } from './processing/step.ts'
 import { buildSteps } from './processing/steps.ts'
-import { CloudflareJobQueue } from './queue/cloudflare.ts'
-import { coalesce } from './queue/coalesce.ts'
-import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
-import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { Sessions } from './resumable/sessions.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
 import { inviteProcessor } from './services/invite-processor.ts'
 import { findPlace, type Place, placeFor } from './services/place.ts'
-import { noteDeadJob, runJob } from './services/run-job.ts'
 import type { SigningSecrets } from './services/tokens/signed-token.ts'
 import { domainSecrets } from './services/webhooks/callback-secret.ts'
 import { ObjectStorage } from './storage/object-storage.ts'
@@ -45,16 +40,8 @@ const domainCache = new TimedCache<Domain>(cacheMs)
 const keyCache = new TimedCache<ApiKey>(cacheMs)
 const quietDomains = new TimedCache<string>(cacheMs)
 
-/** Checks what QStash delivers: which URLs it may be delivered to, and the signature for each. */
-export interface CallbackGuard {
-  host: string
-  jobUrl: string
-  failedJobUrl: string
-  verify(signature: string | undefined, body: string, url: string): Promise<boolean>
-}
-
 /** Everything one invocation works with, built from its environment in one place. */
-export interface Deps {
+export interface Deps extends BuiltQueue {
   env: Env
   control: Database
   databaseFor(domain: Located): Database
@@ -63,11 +50,6 @@ export interface Deps {
   places: readonly Place[]
   /** Where the domain with this id has its data; null when there is none. */
   placeOf(domainId: string): Promise<Place | null>
-  queue: JobQueue
-  /** Runs the jobs that wait in a queue which calls nobody; null when the queue delivers by itself. */
-  drainQueue: (() => Promise<unknown>) | null
-  /** The most files of one domain at once; null where the queue sees to that. */
-  maxRunning: number | null
   /** Null unless QStash is the queue. */
   callbacks: CallbackGuard | null
   directory: DomainDirectory
@@ -127,8 +109,7 @@ export function buildDeps(
   return { ...deps, ...buildQueue(deps) }
 }
 
-type DepsWithoutQueue = Omit<Deps, 'queue' | 'drainQueue' | 'maxRunning'>
-type Adapters = Omit<DepsWithoutQueue, 'defer' | 'watchers'>
+type Adapters = Omit<Deps, keyof BuiltQueue | 'defer' | 'watchers'>
 
 /** Adapters by environment: they hold bindings and configuration, and nothing of a request. */
 const shared = new WeakMap<Env, Adapters>()
@@ -226,69 +207,4 @@ function buildPlaces(env: Env, control: Database): Place[] {
     if (db && bucket) places.push({ jurisdiction, db: openDatabase(db), storage: new ObjectStorage(bucket) })
   }
   return places
-}
-
-/** QStash when its token is set, else Redis when its URL is, else Cloudflare Queues. */
-function buildQueue(deps: DepsWithoutQueue): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
-  const { QSTASH_TOKEN, QSTASH_URL, CALLBACK_URL, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, JOBS } = deps.env
-  if (QSTASH_TOKEN && CALLBACK_URL) {
-    const queue = new QStashJobQueue({
-      token: QSTASH_TOKEN,
-      baseUrl: QSTASH_URL,
-      callbackUrl: CALLBACK_URL,
-    })
-    return { queue, drainQueue: null, maxRunning: null }
-  }
-  if (UPSTASH_REDIS_REST_URL && UPSTASH_REDIS_REST_TOKEN) {
-    return drainedQueue(
-      deps,
-      new RedisJobQueue({ url: UPSTASH_REDIS_REST_URL, token: UPSTASH_REDIS_REST_TOKEN }, deps.now),
-    )
-  }
-  return {
-    queue: new CloudflareJobQueue(JOBS as NonNullable<Env['JOBS']>),
-    drainQueue: null,
-    maxRunning: maxRunningPerDomain,
-  }
-}
-
-/** Redis calls nobody: it is drained after each publish, and by the scheduled handler. */
-function drainedQueue(deps: DepsWithoutQueue, redis: RedisJobQueue): Pick<Deps, 'queue' | 'drainQueue' | 'maxRunning'> {
-  const queue: JobQueue = {
-    publish: async (jobs, options) => {
-      await redis.publish(jobs, options)
-      if (!options?.delaySeconds) deps.defer(drainSoon())
-    },
-  }
-  const parts = { ...deps, queue, maxRunning: maxRunningPerDomain }
-  const orLog = (work: Promise<unknown>) => work.catch((error) => deps.log('warn', 'drain-failed', { error }))
-  const drain = (bounds: Pick<DrainOptions, 'streams' | 'until' | 'maxJobs'>) =>
-    orLog(redis.drain({ ...bounds, run: (message) => runJob(parts, message) }))
-  // What outlives the answer is ended 30 s after it: only short jobs, and nothing new in the second half, also not for
-  // what those jobs publish themselves.
-  let until: number | undefined
-  const drainSoon = coalesce(() => {
-    until ??= deps.now() + 15_000
-    return drain({ streams: ['short'], until, maxJobs: 100 })
-  })
-  const drainQueue = async () => {
-    await drain({
-      streams: ['short', 'long'],
-      until: deps.now() + 50_000,
-      maxJobs: 1_000,
-    })
-    await orLog(redis.handOverDead((message, reason) => noteDeadJob(parts, message, reason)))
-  }
-  return { queue, drainQueue, maxRunning: maxRunningPerDomain }
-}
-
-function buildCallbacks(env: Env): CallbackGuard | null {
-  const { QSTASH_TOKEN, CALLBACK_URL, QSTASH_CURRENT_SIGNING_KEY: current, QSTASH_NEXT_SIGNING_KEY: next } = env
-  if (!QSTASH_TOKEN || !CALLBACK_URL || !current || !next) return null
-  return {
-    host: new URL(CALLBACK_URL).host,
-    jobUrl: jobUrl(CALLBACK_URL),
-    failedJobUrl: failedJobUrl(CALLBACK_URL),
-    verify: qstashVerifier({ current, next }),
-  }
 }

@@ -1,4 +1,4 @@
-import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, not, type SQL, sql } from 'drizzle-orm'
 import type { StepRefusal, StepRun, Variant } from '../core/step-run.ts'
 import type { Database } from './database.ts'
 import { fileVariants, stepRuns, uploadedFiles } from './schema.ts'
@@ -68,13 +68,16 @@ export async function refuseStep(
   requireKept(await writeRun(db, hold, { step, workedMs, status: 'refused', result: { ...refusal }, finishedAt }))
 }
 
-/** Keeps what a step leaves for its next job. Throws when the lease was lost. */
+/**
+ * Keeps what a step leaves for its next job, and takes away the answer that it was given (`usesAnswerUp`): one that came
+ * while it worked stays for that job. Throws when the lease was lost.
+ */
 export async function saveStepState(
   db: Database,
   hold: Hold,
-  { step, workedMs, status, state }: Work & { status: 'running' | 'waiting'; state: unknown },
+  run: Work & { status: 'running' | 'waiting'; state: unknown; usesAnswerUp: boolean },
 ): Promise<void> {
-  requireKept(await writeRun(db, hold, { step, workedMs, status, state }))
+  requireKept(await writeRun(db, hold, run))
 }
 
 /** Notes how far a step is, 0 … 1. Nothing happens when the lease was lost, or the step has ended. */
@@ -84,17 +87,22 @@ export async function saveStepProgress(db: Database, hold: Hold, step: string, p
 
 /**
  * Keeps what came from outside for a step, be the step waiting already or about to. Returns whether it was wanted: the
- * file is in that generation, and the step has not ended and has no answer yet.
+ * file is in that generation, and the step has not ended, has no answer yet, and is not about to ask anew.
  */
 export async function keepStepAnswer(
   db: Database,
   { domainId, id, generation, step }: { domainId: string; id: string; generation: number; step: string },
   answer: unknown,
 ): Promise<boolean> {
+  // Its answer was used up: what comes before the next attempt has asked is a repeat of that answer.
+  const asksAnew = sql`(${uploadedFiles.status} = 'pending' AND EXISTS (SELECT 1 FROM ${stepRuns}
+    WHERE ${stepRuns.fileId} = ${id} AND ${stepRuns.generation} = ${generation} AND ${stepRuns.step} = ${step}
+      AND ${stepRuns.status} = 'running' AND ${stepRuns.state} IS NULL))`
   const isWanted = and(
     ownedBy({ domainId, id }),
     eq(uploadedFiles.generation, generation),
     inArray(uploadedFiles.status, ['pending', 'processing']),
+    not(asksAnew),
   )
   const kept = await db
     .insert(stepRuns)
@@ -156,7 +164,9 @@ const variantColumns = {
 function writeRun(
   db: Database,
   hold: Hold,
-  run: Work & { status: StepRun['status'] } & Partial<Pick<StepRun, 'progress' | 'state' | 'result' | 'finishedAt'>>,
+  run: Work & { status: StepRun['status']; usesAnswerUp?: boolean } & Partial<
+      Pick<StepRun, 'progress' | 'state' | 'result' | 'finishedAt'>
+    >,
 ) {
   const { step, status, workedMs, progress = null, state = null, result = null, finishedAt = null } = run
   return db
@@ -174,6 +184,7 @@ function writeRun(
         progress: unlessComplete(sql`${stepRuns.progress}`, sql`coalesce(excluded.progress, ${stepRuns.progress})`),
         // Who only tells how far he is leaves what he has kept for his next job.
         state: unlessComplete(sql`${stepRuns.state}`, progress === null ? sql`excluded.state` : sql`${stepRuns.state}`),
+        answer: unlessComplete(sql`${stepRuns.answer}`, run.usesAnswerUp ? sql`NULL` : sql`${stepRuns.answer}`),
         result: unlessComplete(sql`${stepRuns.result}`, sql`excluded.result`),
         durationMs: unlessComplete(sql`${stepRuns.durationMs}`, sql`${stepRuns.durationMs} + excluded.duration_ms`),
         finishedAt: unlessComplete(sql`${stepRuns.finishedAt}`, sql`excluded.finished_at`),

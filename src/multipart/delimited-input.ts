@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
 import type { Filled } from './byte-source.ts'
 import { MultipartError } from './errors.ts'
+import { bareLineFeed, bareLineFeedIn, delimiterMalformed, type Stage, truncated } from './malformed-body.ts'
 import type { MeteredReader } from './metered-reader.ts'
-import { bareLineFeed } from './part-headers.ts'
 
 /** The reader's own memory at first: a small body fits in it whole, and a thousand such requests take 8 MiB. */
 const carryBytes = 8 * 1024
@@ -18,9 +18,6 @@ const directBytes = 4 * 1024
 
 const [LF, CR, tab, space, hyphen] = [0x0a, 0x0d, 0x09, 0x20, 0x2d] as const
 const lineEnd = '\r\n'
-
-/** The stages of a body, for the message when it breaks off. */
-type Stage = 'before the first boundary' | 'after a boundary' | 'in the header of' | 'in the body of'
 
 /**
  * A body as bytes between delimiters (RFC 2046 §5.1.1). It reads ahead into its own carry, or straight into the
@@ -117,7 +114,7 @@ export class DelimitedInput {
       if (first === undefined) continue
       if (first === LF) throw bareLineFeed('The boundary', this.#position)
       const malformed = first === hyphen ? padding > 0 || (second ?? hyphen) !== hyphen : (second ?? LF) !== LF
-      if (malformed || (first !== hyphen && first !== CR)) throw this.#delimiterMalformed()
+      if (malformed || (first !== hyphen && first !== CR)) throw delimiterMalformed(this.#position)
       if (second === undefined) continue
       if (first === hyphen) return false
       break
@@ -131,7 +128,7 @@ export class DelimitedInput {
       const blankLine = ahead.indexOf('\r\n\r\n', searched, 'latin1')
       const size = padding + (blankLine < 0 ? ahead.length : blankLine + 4)
       if (size > maxBytes) {
-        throw this.#bareLineFeedIn(ahead.subarray(0, maxBytes), offset) ?? tooLarge(size)
+        throw bareLineFeedIn(ahead.subarray(0, maxBytes), this.part, offset) ?? tooLarge(size)
       }
       if (blankLine >= 0) {
         this.#start += blankLine + 4
@@ -241,29 +238,10 @@ export class DelimitedInput {
     this.#searched = false
   }
 
-  /** The error for header lines that end with LF alone, which would otherwise be taken for one endless line. */
-  #bareLineFeedIn(header: Buffer, offset: number): MultipartError | undefined {
-    for (let at = header.indexOf(LF); at >= 0; at = header.indexOf(LF, at + 1)) {
-      if (header[at - 1] !== CR) return bareLineFeed(`The header of part ${this.part}`, offset)
-    }
-    return undefined
-  }
-
+  /** The error for a body that ends before its closing delimiter. */
   #truncated(): MultipartError {
-    if (this.#stage === 'in the header of') {
-      const error = this.#bareLineFeedIn(this.#carry.subarray(this.#start, this.#end), this.#source.received)
-      if (error) return error
-    }
-    const where = this.#stage.endsWith(' of') ? `${this.#stage} part ${this.part}` : this.#stage
-    const message = `The body ends ${where}, after ${this.#source.received} bytes: the closing delimiter "--boundary--" is missing`
-    return new MultipartError('truncated', message, { offset: this.#source.received })
-  }
-
-  #delimiterMalformed(): MultipartError {
-    const message =
-      `The boundary before byte ${this.#position} is followed by neither "--" nor a line end. ` +
-      'Either the line is malformed, or a part contains its own boundary'
-    return new MultipartError('delimiter-malformed', message, { offset: this.#position })
+    const unread = this.#carry.subarray(this.#start, this.#end)
+    return truncated({ stage: this.#stage, part: this.part, unread, received: this.#source.received })
   }
 }
 

@@ -1,6 +1,7 @@
 import { type Buffer, isUtf8 } from 'node:buffer'
 import { MultipartError, quoted } from './errors.ts'
 import { decodeExtendedValue, parseParameters, type Refuse } from './header-parameters.ts'
+import { bareLineFeed } from './malformed-body.ts'
 
 /** What a part says about itself. */
 export interface PartHeaders {
@@ -99,12 +100,6 @@ function parseHeaderLines({ bytes, part, offset }: HeaderBlock, charset: string 
     headers.set(key, before === undefined ? value : `${before}, ${value}`)
   }
   return headers
-}
-
-/** The refusal of a line that ends with LF alone; RFC 2046 §4.1.1 demands CRLF. */
-export function bareLineFeed(where: string, offset: number): MultipartError {
-  const message = `${where} has a line that ends with LF alone: multipart lines end with CRLF (\\r\\n)`
-  return new MultipartError('bare-line-feed', message, { offset })
 }
 
 /**

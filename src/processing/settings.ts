@@ -13,6 +13,8 @@ export function problemsOfSteps(
   steps: Steps,
   policy: { steps: readonly StepSetting[]; readBeforeComplete: boolean },
 ): SettingProblem[] {
+  /** Which step makes a variant, by the variant's name. */
+  const makers = new Map<string, string>()
   return policy.steps.flatMap((setting, index) => {
     const at = `json.policy.steps.${index}`
     const step = findStep(steps, setting)
@@ -20,17 +22,34 @@ export function problemsOfSteps(
       return { at: `${at}.step`, message: `is none of the steps there are: ${Object.keys(steps).join(', ')}` }
     }
     if (step.unavailable !== undefined) return { at: `${at}.step`, message: step.unavailable }
+    const name = nameOfSetting(setting)
     if (step.forbidsEarlyReading && policy.readBeforeComplete) {
       return {
         at: 'json.policy.readBeforeComplete',
-        message: `must be false with the step "${nameOfSetting(setting)}": what it might find must not be served before`,
+        message: `must be false with the step "${name}": what it might find must not be served before`,
       }
     }
     const parsed = step.options.safeParse(setting.options ?? {})
-    return (parsed.error?.issues ?? []).map((issue) => ({
-      at: [at, 'options', ...issue.path].join('.'),
-      message: issue.message,
-    }))
+    if (!parsed.success) {
+      return parsed.error.issues.map((issue) => ({
+        at: [at, 'options', ...issue.path].join('.'),
+        message: issue.message,
+      }))
+    }
+    const variants = step.variantNames?.(parsed.data) ?? []
+    return problemsOfVariants(variants, name, makers).map((message) => ({ at: `${at}.options`, message }))
+  })
+}
+
+/** Notes which variants a step makes, and says which of them an earlier step makes already: only one could be kept. */
+function problemsOfVariants(variants: readonly string[], step: string, makers: Map<string, string>): string[] {
+  return variants.flatMap((variant) => {
+    const maker = makers.get(variant)
+    if (maker !== undefined) {
+      return `names the variant "${variant}", which the step "${maker}" makes already: give it another name`
+    }
+    makers.set(variant, step)
+    return []
   })
 }
 

@@ -38,7 +38,10 @@ export interface StepContext<Options = unknown> {
   readonly options: Options
   /** What this step has left for itself in this generation by `continue` or `wait`; null when it begins. */
   readonly state: unknown
-  /** What came from outside while the step waited; null when nothing (yet) did. */
+  /**
+   * What came from outside while the step waited; null when nothing (yet) did. Given to one run only: what the next needs
+   * of it goes into `state`.
+   */
   readonly answer: unknown
   /** Aborted when somebody else has taken over; what is still written then is not kept. */
   readonly signal: AbortSignal
@@ -56,7 +59,8 @@ export interface StepContext<Options = unknown> {
  * What a step came to.
  * - `result`: facts to record, JSON.
  * - `verdict`: the file is no good, which ends its processing: `failed`, or `quarantined` where it may be dangerous.
- * - `retry`: it could not be told this time; an attempt is used up, and another follows later.
+ * - `retry`: it could not be told this time; an attempt is used up, and another follows later. Where there was an answer
+ *   from outside, it is used up too, and so is `state`: the next attempt asks anew.
  * - `continue`: there is more to do than one job should; the next job goes on from `state`.
  * - `wait`: nobody works on the file until an answer comes from outside, or it is `until` (milliseconds since 1970): then
  *   the step runs again with `state`, and with the answer if there is one.
@@ -80,12 +84,14 @@ export interface StepDefinition<Options> {
   accepts(type: string, options: Options): boolean
   /** Whether content may not be served before this step has ended. */
   readonly forbidsEarlyReading?: boolean
+  /** The names of the variants that it makes with these options: no two steps of a policy may make the same one. */
+  variantNames?(options: Options): readonly string[]
   /** Why this deployment can't run it, and what its operator has to configure. */
   readonly unavailable?: string
   run(context: StepContext<Options>): Promise<StepOutcome>
 }
 
-/** A step whose options have been checked by whoever calls it: `parseOptions` in `settings.ts`. */
+/** A step whose options are checked by whoever calls it, with its own `options`. */
 export type Step = StepDefinition<unknown>
 
 /** Every step of a deployment, by its name. */

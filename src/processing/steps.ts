@@ -1,9 +1,9 @@
 import type { MalwareScanner, PictureMaker } from '../core/ports.ts'
 import { type HttpStepParts, httpStep } from './http.ts'
-import { imageStep } from './image/image.ts'
 import { inspect } from './inspect.ts'
 import { scanStep } from './scan.ts'
 import type { Step, Steps } from './step.ts'
+import { imageStep } from './variants/image-step.ts'
 
 /** What steps need of a deployment; null for what it does not have, and then the step says so where it is asked for. */
 export interface StepsParts {

@@ -1,6 +1,6 @@
 import { Refusal } from '../core/errors.ts'
 import type { Located } from '../core/jurisdiction.ts'
-import type { Clock } from '../core/ports.ts'
+import type { Clock, Log } from '../core/ports.ts'
 import type { Database } from '../db/database.ts'
 import { takeOverReservations } from '../db/uploaded-files/claimed.ts'
 import { fileTooLarge } from '../ingest/examination.ts'
@@ -18,6 +18,9 @@ const joinedAtOnceBytes = 64 * 1024 * 1024
 
 /** How soon a file looks again by itself for the pieces that it waits for, or goes on joining them after a failure. */
 const joinAgainMs = 30_000
+
+/** How soon it is tried again to remove the pieces of a file that is accepted. */
+const removeAgainMs = 5 * 60_000
 
 export interface JoinParts extends Located {
   ledger: Ledger
@@ -95,6 +98,17 @@ export async function removePieces({ ledger, sessions, jurisdiction }: JoinParts
   const domain = { id: opening.domainId, jurisdiction }
   await Promise.all(progress.pieces.map(({ id }) => sessions.end(domain, id)))
   ledger.note({ pieces: [] })
+}
+
+/** The same for a file that is accepted, whether this succeeds or not: it is tried again. */
+export async function removeJoinedPieces(
+  parts: JoinParts & { now: Clock; log: Log; wakeAt(time: number): Promise<void> },
+): Promise<void> {
+  const { ledger, now, wakeAt, log } = parts
+  await removePieces(parts).catch(async (error) => {
+    log('warn', 'pieces-not-removed', { uploadId: ledger.opening.id, error })
+    await wakeAt(now() + removeAgainMs)
+  })
 }
 
 function partialIdsOf({ role }: Opening): readonly string[] {

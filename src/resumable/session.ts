@@ -65,7 +65,7 @@ export interface SessionView {
 export interface Append {
   /** Which session it is for. */
   readonly domainId: string
-  /** The one that it comes by; there is no session for it of an upload that was opened by another. */
+  /** The one that it comes by. */
   readonly protocol: Protocol
   /** Where it goes on; it is refused unless that is the session's own offset. Null: wherever the session stands. */
   readonly offset: number | null
@@ -87,6 +87,9 @@ export interface Checksum {
   /** Hexadecimal. */
   readonly digest: string
 }
+
+/** What an upload was when it was given up: still to be gone on with, or accepted, and then only its session is over. */
+export type EndedStage = 'open' | 'committed'
 
 /** A domain, as far as its sessions need it to be found. */
 export interface SessionDomain {

@@ -1,5 +1,6 @@
+import type { Protocol } from '../core/uploaded-file.ts'
 import { appendHeader, fromOutcome, type Outcome } from './outcome.ts'
-import type { Append, Opening, SessionDomain, SessionView } from './session.ts'
+import type { Append, EndedStage, Opening, SessionDomain, SessionView } from './session.ts'
 
 /** The upload sessions of a deployment, as the Worker reaches them. */
 export class Sessions {
@@ -19,7 +20,7 @@ export class Sessions {
 
   /**
    * Hands the body of a request to its session, and waits until it is dealt with. Null: there is no such session. Throws
-   * the refusal of the append, or of the upload.
+   * the refusal of the append, or of the upload; `upload-not-found` where the upload comes by another protocol.
    */
   async append(
     domain: SessionDomain,
@@ -37,14 +38,20 @@ export class Sessions {
     return this.#of(domain, id).view(domain.id)
   }
 
-  /** Ends what runs, keeps what it brought, and says where the next append must go on; null: there is no such session. */
-  async settle(domain: SessionDomain, id: string): Promise<SessionView | null> {
-    return fromOutcome(await this.#of(domain, id).settle(domain.id))
+  /**
+   * Ends what runs, keeps what it brought, and says where the next append must go on; null: there is no such session.
+   * Throws `upload-not-found`, and disturbs nothing, where the upload comes by another protocol.
+   */
+  async settle(domain: SessionDomain, id: string, protocol: Protocol): Promise<SessionView | null> {
+    return fromOutcome(await this.#of(domain, id).settle(domain.id, protocol))
   }
 
-  /** Gives an upload up, and everything that it holds. Returns whether there was one that had not been committed. */
-  async end(domain: SessionDomain, id: string): Promise<boolean> {
-    return fromOutcome(await this.#of(domain, id).end(domain.id))
+  /**
+   * Gives an upload up, and everything that it holds; a committed file stays. Returns what there was; null: there was no
+   * such session. With a protocol, throws `upload-not-found` where the upload comes by another.
+   */
+  async end(domain: SessionDomain, id: string, protocol?: Protocol): Promise<EndedStage | null> {
+    return fromOutcome(await this.#of(domain, id).end(domain.id, protocol))
   }
 
   #of({ jurisdiction }: SessionDomain, id: string) {

@@ -1,12 +1,14 @@
 import { DurableObject } from 'cloudflare:workers'
 import { domainNotFound } from '../core/domain.ts'
 import type { Watchers } from '../core/ports.ts'
+import type { Protocol } from '../core/uploaded-file.ts'
 import { RequestBody } from '../ingest/request-body.ts'
+import { uploadNotFound } from '../services/find-upload.ts'
 import type { Place } from '../services/place.ts'
 import type { IntakeParts } from '../services/receive/reception.ts'
 import { Ledger } from './ledger.ts'
 import { appendHeader, type Outcome, toOutcome } from './outcome.ts'
-import type { Append, Opening, SessionView } from './session.ts'
+import type { Append, EndedStage, Opening, SessionView } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { Turns } from './turns.ts'
 import { Upload } from './upload.ts'
@@ -51,22 +53,30 @@ export function uploadSessionClass(
     }
 
     /** Where the upload stands, after what runs has been fenced, and what it brought is kept. */
-    async settle(domainId: string): Promise<Outcome<SessionView | null>> {
-      return this.#answer(() => this.#turns.take(async (fence) => (await this.#find(domainId))?.settle(fence) ?? null))
+    async settle(domainId: string, protocol: Protocol): Promise<Outcome<SessionView | null>> {
+      return this.#answer(async () => {
+        this.#requireProtocol(domainId, protocol)
+        return this.#turns.take(async (fence) => (await this.#find(domainId))?.settle(fence) ?? null)
+      })
     }
 
-    /** Gives the upload up. Returns whether there was one that had not been committed. */
-    async end(domainId: string): Promise<Outcome<boolean>> {
-      return this.#answer(() => this.#turns.take(async () => (await this.#find(domainId))?.end() ?? false))
+    /** Gives the upload up, whatever protocol it comes by unless one is named. Returns what there was. */
+    async end(domainId: string, protocol?: Protocol): Promise<Outcome<EndedStage | null>> {
+      return this.#answer(async () => {
+        if (protocol !== undefined) this.#requireProtocol(domainId, protocol)
+        return this.#turns.take(async () => (await this.#find(domainId))?.end() ?? null)
+      })
     }
 
     /** Takes one append: the request's body, with an `Append` in a header. The answer is the outcome as JSON. */
     override async fetch(request: Request): Promise<Response> {
       const append = JSON.parse(request.headers.get(appendHeader) ?? '') as Append
       const body = new RequestBody(request.body, append.declaredBytes?.toString())
-      const outcome = await this.#answer(() =>
-        this.#turns.take(async (fence) => (await this.#find(append.domainId))?.append(body, append, fence) ?? null),
-      )
+      const { domainId, protocol } = append
+      const outcome = await this.#answer(async () => {
+        this.#requireProtocol(domainId, protocol)
+        return this.#turns.take(async (fence) => (await this.#find(domainId))?.append(body, append, fence) ?? null)
+      })
       // An object that answers without having read the body resets the connection of the client.
       await body.drain()
       return Response.json(outcome)
@@ -86,6 +96,13 @@ export function uploadSessionClass(
       // The domain is gone, with every row and object of it.
       await this.#ledger.clear()
       return null
+    }
+
+    /** An upload is there by its own protocol alone. Who comes by another disturbs nothing of it, and is told nothing. */
+    #requireProtocol(domainId: string, protocol: Protocol): void {
+      if (!this.#ledger.exists) return
+      const { opening } = this.#ledger
+      if (opening.domainId === domainId && opening.protocol !== protocol) throw uploadNotFound()
     }
 
     #uploadIn(place: Place): Upload {

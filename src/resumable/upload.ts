@@ -9,13 +9,14 @@ import { appendBody } from './append-body.ts'
 import { claimUpload, ensureMultipart, reserveUpTo } from './claim.ts'
 import { discardSession } from './discard-session.ts'
 import { endsUpload, finishPartial, finishUpload } from './finish-upload.ts'
-import { joinNext, removePieces, type TakePieces } from './join-partials.ts'
+import { joinNext, removeJoinedPieces, type TakePieces } from './join-partials.ts'
 import type { Ledger } from './ledger.ts'
 import { Received } from './received.ts'
 import { admitAppend, agreedLength, notAppendable, Overshoot, superseded } from './rules.ts'
 import { RunningExamination } from './running-examination.ts'
-import type { Append, Opening, SessionView } from './session.ts'
+import type { Append, EndedStage, Opening, SessionView } from './session.ts'
 import type { Sessions } from './sessions.ts'
+import { isComplete, isJoined, isPartial, isWhole, viewOf } from './standing.ts'
 import type { Fence } from './turns.ts'
 
 /** How soon a file is committed by itself whose bytes are all here, but whose commit has failed or was cut off. */
@@ -47,14 +48,7 @@ export class Upload {
 
   /** Where it stands, without disturbing anything. */
   view(): SessionView {
-    const ledger = this.#ledger
-    const { id, domainId, protocol, policy, expiresAt, notes, role } = ledger.opening
-    const { offset, length } = ledger.progress
-    const receivedBytes = Math.max(offset, this.#received.bytes)
-    const isComplete = this.#isComplete
-    const limits = { maxBytes: policy.maxFileBytes, maxAppendBytes: policy.maxRequestBytes }
-    const known = { id, domainId, protocol, role: role.kind, expiresAt, notes }
-    return { ...known, offset, length, receivedBytes, isComplete, ...limits }
+    return viewOf(this.#ledger, this.#received.bytes)
   }
 
   /**
@@ -81,7 +75,7 @@ export class Upload {
     try {
       await this.#advance(fence)
     } catch (error) {
-      if (!this.#ledger.exists || !this.#isJoined) throw error
+      if (!this.#ledger.exists || !isJoined(this.#ledger)) throw error
       this.#parts.log('warn', 'join-failed', { uploadId: opening.id, error })
     }
     return this.view()
@@ -91,18 +85,17 @@ export class Upload {
   async append(body: RequestBody, append: Append, fence: Fence): Promise<SessionView | null> {
     if (!(await this.#isLive())) return null
     if (fence.isRaised) throw superseded()
-    const { opening } = this.#ledger
-    if (opening.protocol !== append.protocol) return null
-    if (this.#isJoined) throw notAppendable()
+    if (isJoined(this.#ledger)) throw notAppendable()
     const { length, mostBytes, refuseMore } = await this.#admit(append)
     await this.#agreeOn(length)
     body.holdTo(mostBytes, () => refuseMore(mostBytes + 1))
     let interruption: unknown = null
     try {
-      if (!this.#isComplete && (append.declaredBytes !== 0 || append.checksum)) await this.#take(body, append, fence)
+      if (!isComplete(this.#ledger) && (append.declaredBytes !== 0 || append.checksum))
+        await this.#take(body, append, fence)
       if (append.isLast) await this.#noteEnd()
     } catch (error) {
-      await this.#endIfOver(error)
+      if (this.#isOver(error)) await this.#fail(error)
       interruption = error
     }
     await this.#finishIfWhole()
@@ -117,12 +110,12 @@ export class Upload {
     return this.view()
   }
 
-  /** Gives it up: its row, its parts, and all that is known of it. A committed file stays. Returns whether there was one. */
-  async end(): Promise<boolean> {
-    if (!(await this.#isLive())) return false
-    const wasOpen = this.#ledger.progress.stage !== 'committed'
+  /** Gives it up: its row, its parts, and all that is known of it. A committed file stays. Returns what there was. */
+  async end(): Promise<EndedStage | null> {
+    if (!(await this.#isLive())) return null
+    const isCommitted = this.#ledger.progress.stage === 'committed'
     await discardSession(this.#parts)
-    return wasOpen
+    return isCommitted ? 'committed' : 'open'
   }
 
   /** Time has come: to go on joining, to try a commit again, or to end. */
@@ -133,7 +126,7 @@ export class Upload {
     try {
       await this.#advance(fence, { isAlarm: true })
       // What is still to be joined, or to be removed, has set when it goes on.
-      if (!this.#isJoined || this.#ledger.progress.pieces?.length === 0) await this.#parts.wakeAt(expiresAt)
+      if (!isJoined(this.#ledger) || this.#ledger.progress.pieces?.length === 0) await this.#parts.wakeAt(expiresAt)
     } catch (error) {
       // Unless it is over, it has set when it tries again.
       this.#parts.log('warn', 'finish-failed', { uploadId: id, error })
@@ -142,26 +135,12 @@ export class Upload {
 
   /** Does what can be done without anything more being sent. */
   async #advance(fence: Fence, { isAlarm = false } = {}): Promise<void> {
-    if (this.#isJoined && !this.#isWhole) {
+    if (isJoined(this.#ledger) && !isWhole(this.#ledger)) {
       const take: TakePieces = (body, bytes) => this.#take(body, { declaredBytes: bytes, checksum: null }, fence)
-      try {
-        await joinNext(this.#parts, { take, isAlarm })
-      } catch (error) {
-        await this.#endIfOver(error)
-        throw error
-      }
+      await joinNext(this.#parts, { take, isAlarm }).catch((error) => this.#fail(error))
     }
     await this.#finishIfWhole()
-    if (this.#isJoined && this.#isComplete) await this.#removePieces()
-  }
-
-  /** The file is accepted, whether this succeeds or not; it is tried again. */
-  async #removePieces(): Promise<void> {
-    const { now, wakeAt, log } = this.#parts
-    await removePieces(this.#parts).catch(async (error) => {
-      log('warn', 'pieces-not-removed', { uploadId: this.#ledger.opening.id, error })
-      await wakeAt(now() + finishAgainMs)
-    })
+    if (isJoined(this.#ledger) && isComplete(this.#ledger)) await removeJoinedPieces(this.#parts)
   }
 
   async #take(body: ByteReader, append: Pick<Append, 'declaredBytes' | 'checksum'>, fence: Fence): Promise<void> {
@@ -184,7 +163,7 @@ export class Upload {
   async #admit(append: Append) {
     const { opening, progress } = this.#ledger
     try {
-      return admitAppend({ ...progress, isComplete: this.#isComplete }, append, opening)
+      return admitAppend({ ...progress, isComplete: isComplete(this.#ledger) }, append, opening)
     } catch (error) {
       if (this.#isTooFar(error)) await discardSession(this.#parts)
       throw error
@@ -205,34 +184,12 @@ export class Upload {
     this.#ledger.note({ length })
   }
 
-  get #isJoined(): boolean {
-    return this.#ledger.opening.role.kind === 'joined'
-  }
-
-  get #isPartial(): boolean {
-    return this.#ledger.opening.role.kind === 'partial'
-  }
-
-  /** Whether all is done: the file is committed, or the piece stored. */
-  get #isComplete(): boolean {
-    return this.#ledger.progress.stage === (this.#isPartial ? 'stored' : 'committed')
-  }
-
-  get #isWhole(): boolean {
-    const { offset, length, hasEnded } = this.#ledger.progress
-    return offset === length && (hasEnded || this.#ledger.opening.endsBy === 'length')
-  }
-
   async #finishIfWhole(): Promise<void> {
-    if (!this.#isWhole || this.#isComplete) return
+    if (!isWhole(this.#ledger) || isComplete(this.#ledger)) return
     const { now, wakeAt } = this.#parts
     await wakeAt(now() + finishAgainMs)
-    try {
-      await (this.#isPartial ? finishPartial(this.#parts) : finishUpload(this.#parts))
-    } catch (error) {
-      await this.#endIfOver(error)
-      throw error
-    }
+    const finishing = isPartial(this.#ledger) ? finishPartial(this.#parts) : finishUpload(this.#parts)
+    await finishing.catch((error) => this.#fail(error))
     await wakeAt(this.#ledger.opening.expiresAt)
   }
 
@@ -249,10 +206,13 @@ export class Upload {
     return error instanceof Overshoot && this.#ledger.opening.protocol === 'resumable'
   }
 
-  async #endIfOver(error: unknown): Promise<void> {
-    if (endsUpload(error) || this.#isTooFar(error)) {
-      await discardSession(this.#parts)
-      throw error
-    }
+  #isOver(error: unknown): boolean {
+    return endsUpload(error) || this.#isTooFar(error)
+  }
+
+  /** Throws the error, once the upload is ended where that is its end. */
+  async #fail(error: unknown): Promise<never> {
+    if (this.#isOver(error)) await discardSession(this.#parts)
+    throw error
   }
 }

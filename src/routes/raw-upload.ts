@@ -8,8 +8,9 @@ import type { UploadedFile } from '../core/uploaded-file.ts'
 import { parseIdempotencyKey } from '../services/receive/idempotency.ts'
 import { receiveRaw } from '../services/receive/receive-raw.ts'
 import type { IntakeParts } from '../services/receive/reception.ts'
+import { uploadUrl } from './addresses.ts'
 import { readTokenFor } from './read-token.ts'
-import { serialiseUpload, uploadUrl } from './serialise-upload.ts'
+import { serialiseUpload } from './serialise-upload.ts'
 
 /** Receives the request's whole body as one file. `length`: how many bytes it has, where a field of its own says so. */
 export function receiveBody(

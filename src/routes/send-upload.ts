@@ -9,14 +9,15 @@ import { enforceDomainRules } from '../middleware/domain-rules.ts'
 import { problemDocument } from '../problem.ts'
 import { receiveMultipart } from '../services/receive/receive-multipart.ts'
 import type { FileOutcome } from '../services/receive/reception.ts'
+import { uploadUrl } from './addresses.ts'
+import { callbackParameter, parameter } from './parameters.ts'
 import { answerAccepted, callbackOf, intakeParts, receiveBody, repeatable, requestDigests } from './raw-upload.ts'
 import { readTokenFor } from './read-token.ts'
 import { beginUpload } from './resumable/begin-upload.ts'
 import { announcedFilename, saysComplete } from './resumable/fields.ts'
 import { acceptedUploadSchema, json, problemResponses, resultsSchema } from './schemas.ts'
-import { serialiseUpload, uploadUrl } from './serialise-upload.ts'
+import { serialiseUpload } from './serialise-upload.ts'
 
-/** Described here and read where they are used: a validator for each would cost every upload and refuse none. */
 const parameters = [
   parameter('query', 'domain', 'The domain, on the apex host: a slug or a hostname.'),
   parameter('header', 'X-Upload-Domain', 'The domain, on the apex host: a slug or a hostname.'),
@@ -25,18 +26,10 @@ const parameters = [
     'Idempotency-Key',
     'Makes a repeat within 24 hours return the first answer and store nothing: 1 to 255 visible characters.',
   ),
-  parameter(
-    'header',
-    'X-Callback-URL',
-    'Told once how each file of the request ends, where the policy’s `callbackHosts` has its host.',
-  ),
+  callbackParameter,
   parameter('header', 'Content-Digest', `RFC 9530, ${digestAlgorithms.join(' or ')}, of the request body.`),
   parameter('header', 'Repr-Digest', 'RFC 9530; for an upload the same as Content-Digest.'),
 ]
-
-function parameter(place: 'query' | 'header' | 'path', name: string, description: string) {
-  return { in: place, name, description, required: place === 'path', schema: { type: 'string' as const } }
-}
 
 const sendForm = createRoute({
   method: 'post',

@@ -3,6 +3,7 @@ import type { Domain } from '../core/domain.ts'
 import type { StepRun, Variant } from '../core/step-run.ts'
 import { viewSteps, viewUpload } from '../core/upload-view.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
+import { uploadUrl } from './addresses.ts'
 
 /** An uploaded file as clients see it. */
 export function serialiseUpload(c: AppContext, domain: Domain, file: UploadedFile) {
@@ -19,12 +20,6 @@ export function serialiseVariants(c: AppContext, domain: Domain, { id }: Uploade
     ...{ name, type, size, width, height },
     url: uploadUrl(c, domain, id, `/variants/${name}`),
   }))
-}
-
-/** Where an upload is found, on the host that it was asked for. */
-export function uploadUrl(c: AppContext, domain: Domain, id: string, rest = ''): string {
-  const query = c.get('host').kind === 'apex' ? `?domain=${domain.slug}` : ''
-  return `${c.get('origin')}/v1/uploads/${id}${rest}${query}`
 }
 
 function links(c: AppContext, domain: Domain, id: string) {

@@ -13,7 +13,7 @@ const answer = createRoute({
   path: '/v1/uploads/{id}/steps/{step}/answer',
   summary: 'Answer for a step',
   description:
-    'For the processor that a step of the kind `http` has posted to: the address comes with the request, token included. One answer a step and generation.',
+    'For the processor that a step of the kind `http` has posted to: the address comes with the request, token included. One answer each time that the step asks.',
   middleware: [smallBody()] as const,
   request: {
     params: idParam.extend({ step: z.string().max(100) }),

@@ -6,8 +6,8 @@ import { requireDomain } from '../middleware/domain.ts'
 import { smallBody } from '../middleware/small-body.ts'
 import { makeLinkToken } from '../services/tokens/make-link-token.ts'
 import { makeUploadToken } from '../services/tokens/make-upload-token.ts'
+import { uploadUrl } from './addresses.ts'
 import { domainQuery, idParam, json, jsonBody, problemResponses } from './schemas.ts'
-import { uploadUrl } from './serialise-upload.ts'
 import {
   downloadLinkRequestSchema,
   downloadLinkSchema,

@@ -10,11 +10,12 @@ import { maxWaitSeconds } from '../core/watch.ts'
 import { requireDomain } from '../middleware/domain.ts'
 import { watchingClient } from '../middleware/watching-client.ts'
 import { deleteUpload } from '../services/delete-upload.ts'
-import { describeUpload } from '../services/describe-upload.ts'
+import { describeProgress, describeUpload } from '../services/describe-upload.ts'
 import { waitForChange } from '../services/events/wait-for-change.ts'
 import { listUploads } from '../services/list-uploads.ts'
 import { isReadable } from '../services/read-content.ts'
 import { reprocessUpload } from '../services/reprocess-upload.ts'
+import { uploadUrl } from './addresses.ts'
 import {
   domainQuery,
   idParam,
@@ -25,7 +26,7 @@ import {
   uploadDetailSchema,
   uploadSchema,
 } from './schemas.ts'
-import { serialiseSteps, serialiseUpload, serialiseVariants, uploadUrl } from './serialise-upload.ts'
+import { serialiseSteps, serialiseUpload, serialiseVariants } from './serialise-upload.ts'
 
 const time = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text))
 
@@ -169,7 +170,7 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
       await waitForChange({ db, watchers }, domain, id, { seconds, after, client: watchingClient(c) })
       c.header('Preference-Applied', `wait=${seconds}`)
     }
-    const { file, runs } = await describeUpload(db, { domainId: domain.id, id })
+    const { file, runs } = await describeProgress(db, { domainId: domain.id, id })
     const { status, failure, generation, attempts, lastEvent } = file
     const steps = serialiseSteps(domain, file, runs).map(({ name, status, progress }) => ({ name, status, progress }))
     return c.json(

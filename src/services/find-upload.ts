@@ -9,7 +9,11 @@ export async function findUpload(
   { domainId, id }: { domainId: string; id: string },
 ): Promise<UploadedFile> {
   const file = await findFile(db, domainId, id)
-  if (!file) throw new Refusal('upload-not-found', 'There is no upload with this id here.')
+  if (!file) throw uploadNotFound()
   if (file.status === 'deleted') throw new Refusal('upload-deleted', 'This upload has been deleted.')
   return file
+}
+
+export function uploadNotFound(): Refusal {
+  return new Refusal('upload-not-found', 'There is no upload with this id here.')
 }

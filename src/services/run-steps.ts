@@ -64,8 +64,8 @@ async function runStep(turn: Turn, parts: RunStepsParts): Promise<StepsOutcome> 
   if (!step.accepts(file.type, options)) return { kind: 'done' }
   const { context, variants } = openStepContext({ file, hold, name, options, run, lost }, parts)
   const startedAt = now()
-  const outcome = await step.run(context)
-  const work = { step: name, workedMs: now() - startedAt }
+  const outcome = await step.run(context).catch((cause: unknown) => ({ kind: 'thrown' as const, cause }))
+  const work = { step: name, workedMs: now() - startedAt, usesAnswerUp: context.answer !== null }
   switch (outcome.kind) {
     case 'result': {
       const { result } = outcome
@@ -80,7 +80,12 @@ async function runStep(turn: Turn, parts: RunStepsParts): Promise<StepsOutcome> 
       return { kind: 'refused', refusal }
     }
     case 'retry':
-      throw new Error(`The step "${name}" could not tell: ${outcome.detail}`)
+    case 'thrown':
+      // An answer that led nowhere must not be read again by each attempt that is left: the next one asks anew.
+      if (work.usesAnswerUp) await saveStepState(db, hold, { ...work, status: 'running', state: null })
+      throw outcome.kind === 'thrown'
+        ? outcome.cause
+        : new Error(`The step "${name}" could not tell: ${outcome.detail}`)
     case 'continue':
     case 'wait':
       await saveStepState(db, hold, { ...work, ...stateAfter(outcome) })

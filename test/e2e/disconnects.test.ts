@@ -8,9 +8,9 @@ import type { LocalWorker } from '../support/e2e/local-worker.ts'
 import { RawConnection } from '../support/e2e/raw-connection.ts'
 
 const isFull = process.env.STEVEDORE_TEST_FULL === '1'
-const randomCuts = isFull ? 200 : 25
+const randomCuts = isFull ? 200 : 12
 /** How many points of a small body are cut; in the full run it is cut at every one. */
-const smallCuts = isFull ? Number.POSITIVE_INFINITY : 30
+const smallCuts = isFull ? Number.POSITIVE_INFINITY : 15
 const seed = Number(process.env.STEVEDORE_TEST_SEED ?? 20_261_122)
 
 const mebibyte = 1024 * 1024

@@ -6,7 +6,7 @@ import { eventually } from '../support/e2e/eventually.ts'
 import { type QueuedWorker, queues } from '../support/e2e/queued-worker.ts'
 import { reprocess } from '../support/e2e/uploads.ts'
 
-const rounds = process.env.STEVEDORE_TEST_FULL === '1' ? 25 : 3
+const rounds = process.env.STEVEDORE_TEST_FULL === '1' ? 25 : 2
 const files = 12
 const mostCopies = 5
 

@@ -19,7 +19,7 @@ import { makeRefusingDomains, type RefusingDomains, refusals } from '../support/
  */
 const isFull = process.env.STEVEDORE_TEST_FULL === '1'
 const mebibyte = 1024 * 1024
-const timesInARow = 50
+const timesInARow = isFull ? 50 : 10
 const largeBytes = (isFull ? 40 : 8) * mebibyte
 const smallBytes = 20_000
 

@@ -172,6 +172,21 @@ describe('a processor that answers later', () => {
     expect((await rowOf(worker, id)).attempts).toBe(1)
   })
 
+  it('is asked again when it could not tell', async () => {
+    reply = later
+    const id = await send()
+    const { answerUrl } = (await untilAsked()).json.data
+    expectStatus(await follow(answerUrl, 'POST', { retry: 'the model is loading' }), 202)
+    await untilStatus(id, 'pending')
+    expectStatus(await follow(answerUrl, 'POST', { retry: 'the model is loading' }), 409)
+    await makeDue(id)
+    const second = await untilAsked(2)
+    expectStatus(await follow(second.json.data.answerUrl, 'POST', { result: { words: 2 } }), 202)
+    expect((await untilStatus(id, 'complete')).steps).toMatchObject([{ attempt: 2, result: { words: 2 } }])
+    expect(questions).toHaveLength(2)
+    expect((await rowOf(worker, id)).attempts).toBe(2)
+  })
+
   it('may answer before it has acknowledged', async () => {
     reply = async ({ json: { data } }, response) => {
       expectStatus(await follow(data.answerUrl, 'POST', { result: { quick: true } }), 202)

@@ -13,7 +13,7 @@ import { call } from '../support/e2e/http.ts'
 import { R2State } from '../support/e2e/r2-state.ts'
 
 /** How often the server is killed; `npm run test:kill` says 100. */
-const rounds = Number(process.env.KILL_ROUNDS || (process.env.STEVEDORE_TEST_FULL ? 100 : 5))
+const rounds = Number(process.env.KILL_ROUNDS || (process.env.STEVEDORE_TEST_FULL ? 100 : 2))
 const seed = Number(process.env.KILL_SEED || Date.now() % 100_000)
 const random = randomFrom(seed)
 const clients = 4

@@ -26,7 +26,17 @@ const mayImport: Record<string, string[]> = {
 }
 
 const folders = Object.keys(mayImport)
-const entryFiles = ['app.ts', 'context.ts', 'deps.ts', 'env.ts', 'index.ts', 'log.ts', 'problem.ts', 'worker.ts']
+const entryFiles = [
+  'app.ts',
+  'build-queue.ts',
+  'context.ts',
+  'deps.ts',
+  'env.ts',
+  'index.ts',
+  'log.ts',
+  'problem.ts',
+  'worker.ts',
+]
 const notEntry = (...files: string[]) => entryFiles.filter((file) => !files.includes(file))
 const notFolder = (...names: string[]) => folders.filter((folder) => !names.includes(folder))
 
@@ -37,11 +47,12 @@ const mayImportAtTop: Record<string, string[]> = {
   'env.ts': ['core'],
   'log.ts': ['core'],
   'problem.ts': ['core'],
+  'build-queue.ts': ['core', 'queue', 'services', 'env.ts'],
   'deps.ts': [...notFolder('routes', 'middleware'), ...notEntry('deps.ts', 'app.ts', 'index.ts', 'worker.ts')],
-  'app.ts': [...notFolder(...adapters), ...notEntry('app.ts')],
-  'context.ts': [...notFolder(...adapters), ...notEntry('context.ts')],
-  'index.ts': [...notFolder(...adapters), ...notEntry('index.ts')],
-  'worker.ts': [...notFolder(...adapters), ...notEntry('worker.ts')],
+  'app.ts': [...notFolder(...adapters), ...notEntry('app.ts', 'build-queue.ts')],
+  'context.ts': [...notFolder(...adapters), ...notEntry('context.ts', 'build-queue.ts')],
+  'index.ts': [...notFolder(...adapters), ...notEntry('index.ts', 'build-queue.ts')],
+  'worker.ts': [...notFolder(...adapters), ...notEntry('worker.ts', 'build-queue.ts')],
 }
 
 const workspace = mkdtempSync(join(tmpdir(), 'stevedore-layers-'))

@@ -23,12 +23,15 @@ test('the WebAssembly of SHA-256 in the repository is what its script makes', ()
 
 describe('npm test', () => {
   /** Runs the test script on a project that holds these files only. */
-  function runTests(files: Record<string, string>): SpawnSyncReturns<string> & { lastLine: string | undefined } {
+  function runTests(
+    files: Record<string, string>,
+    env: Record<string, string> = {},
+  ): SpawnSyncReturns<string> & { lastLine: string | undefined } {
     const folder = mkdtempSync(join(workspace, 'project-'))
     writeFileSync(join(folder, 'vitest.config.mjs'), 'export default { test: { globals: true } }')
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
     const args = ['scripts/test.ts', '--root', folder, '--config', join(folder, 'vitest.config.mjs')]
-    const run = spawnSync(process.execPath, args, { encoding: 'utf8' })
+    const run = spawnSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, ...env } })
     return { ...run, lastLine: run.stdout.trimEnd().split('\n').at(-1) }
   }
 
@@ -70,6 +73,29 @@ describe('npm test', () => {
     const run = runTests({ 'a.test.js': passing, 'vitest.config.mjs': "throw new Error('no configuration')" })
     expect(run).toMatchObject({ lastLine: '0 passed, 1 failed', status: 1 })
     expect(run.stderr).toContain('left no report')
+  })
+
+  const never = 'await new Promise(() => setInterval(() => {}, 1_000))'
+  const stall = { STEVEDORE_STALL_SECONDS: '6' }
+
+  test('ends a run that stalls, and runs what had not ended again', () => {
+    const stallsOnce = `
+      import { existsSync, writeFileSync } from 'node:fs'
+      test('goes on for ever at first', { timeout: 0 }, async () => {
+        if (existsSync(import.meta.filename + '.ran')) return
+        writeFileSync(import.meta.filename + '.ran', '')
+        ${never}
+      })`
+    const run = runTests({ 'a.test.js': passing, 'b.test.js': stallsOnce }, stall)
+    expect(run).toMatchObject({ lastLine: '3 passed, 0 failed', status: 0 })
+    expect(run.stderr).toMatch(/stalled: nothing was heard for 6 s, .*b\.test\.js, in "goes on for ever at first"/)
+  })
+
+  test('fails when it stalls a second time', () => {
+    const stalls = `test('goes on for ever', { timeout: 0 }, async () => { ${never} })`
+    const run = runTests({ 'a.test.js': stalls }, stall)
+    expect(run).toMatchObject({ lastLine: '0 passed, 1 failed', status: 1 })
+    expect(run.stderr).toContain('stalled again')
   })
 })
 

@@ -4,4 +4,4 @@ import { QStashStageQueue } from '../fault/queues/qstash.ts'
 import { sweepFaults } from '../fault/sweep.ts'
 
 // Most of these calls are those of the sweep through Cloudflare Queues: fewer of them will do in every run.
-sweepFaults('QStash', new QStashStageQueue(), [...uploads, ...jobs], { share: 0.03, takesDoubtfulCommits: false })
+sweepFaults('QStash', new QStashStageQueue(), [...uploads, ...jobs], { share: 0.012, takesDoubtfulCommits: false })

@@ -11,5 +11,5 @@ if ('missing' in redis) {
   test.skip('whatever fails at one call of a life, its end is right')
 } else {
   // Most of these calls are those of the sweep through Cloudflare Queues: fewer of them will do in every run.
-  sweepFaults('Redis', new RedisStageQueue(redis), [...uploads, ...jobs], { share: 0.03, takesDoubtfulCommits: false })
+  sweepFaults('Redis', new RedisStageQueue(redis), [...uploads, ...jobs], { share: 0.012, takesDoubtfulCommits: false })
 }

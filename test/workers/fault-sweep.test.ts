@@ -6,4 +6,4 @@ import { CloudflareStageQueue } from '../fault/queues/cloudflare.ts'
 import { sweepFaults } from '../fault/sweep.ts'
 
 const lives = [...uploads, ...repeats, ...jobs, ...lostJobs, ...chores, ...webhooks]
-sweepFaults('Cloudflare Queues', new CloudflareStageQueue(), lives, { share: 0.05, takesDoubtfulCommits: true })
+sweepFaults('Cloudflare Queues', new CloudflareStageQueue(), lives, { share: 0.015, takesDoubtfulCommits: true })

@@ -347,6 +347,26 @@ describe('Cloudflare Images', () => {
 })
 
 describe('the options of the step', () => {
+  test('may not name a variant that another step of the policy makes', async () => {
+    const change = (slug: string, steps: object[]) =>
+      call('PATCH', `http://localhost/v1/domains/${slug}`, {
+        ...asAdmin,
+        headers: json,
+        body: JSON.stringify({ policy: { steps } }),
+      })
+    const { slug } = await makePictures({ thumb: { width: 20 }, page: { width: 90 } })
+    const avatars = (name: string) => ({ ...imageStep({ [name]: { width: 30 } }), as: 'avatars' })
+    const first = imageStep({ thumb: { width: 20 }, page: { width: 90 } })
+    const { problems } = expectProblem(await change(slug, [first, avatars('page')]), 400, 'request-invalid')
+    expect(problems).toEqual([
+      {
+        at: 'json.policy.steps.1.options',
+        message: 'names the variant "page", which the step "image" makes already: give it another name',
+      },
+    ])
+    expectStatus(await change(slug, [first, avatars('face')]), 200)
+  })
+
   const many = Object.fromEntries(Array.from({ length: 11 }, (_, index) => [`v${index}`, { width: 1 }]))
   test.each([
     ['no variants', undefined, 'variants'],

@@ -122,6 +122,15 @@ describe('the document', () => {
     for (const [name, field] of fields) expect(field.description, name).toMatch(/\.$/)
   })
 
+  test.each(['post /v1/uploads', 'put /v1/uploads/{filename}', 'post /v1/tus', 'post /v1/resumable'])(
+    '%s names who is told how the file ends',
+    (place) => {
+      const { operation } = operationsOf(document).find(({ method, path }) => `${method} ${path}` === place)!
+      const headers = operation.parameters.filter((parameter: Json) => parameter.in === 'header')
+      expect(headers.map((parameter: Json) => parameter.name)).toContain('X-Callback-URL')
+    },
+  )
+
   test('says 429 of whatever a domain’s rates count', () => {
     const counted = operationsOf(document).filter(({ path }) => /^\/v1\/(upload|events)/.test(path))
     expect(counted.length).toBeGreaterThan(8)

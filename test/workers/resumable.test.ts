@@ -24,7 +24,7 @@ import {
 import { append, begin, begun, complete, retrieve, stateOf } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
 import { askForToken } from '../support/workers/tokens.ts'
-import { created, idOf } from '../support/workers/tus.ts'
+import { created, idOf, patch } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 afterAll(jobsDone, 30_000)
@@ -251,10 +251,16 @@ describe('offset retrieval', () => {
 
   test('of an upload that came by tus there is nothing here', async () => {
     const domain = await makeDomain()
-    const url = (await created(domain, 10)).replace('/v1/tus/', '/v1/resumable/')
-    for (const send of [() => retrieve(url), () => append(url, 0, 'abc', false), () => call('DELETE', url)]) {
-      expect((await send()).status).toBeGreaterThanOrEqual(404)
+    const url = await created(domain, 6)
+    expectStatus(await patch(url, 0, 'abc'), 204)
+    const here = url.replace('/v1/tus/', '/v1/resumable/')
+    expectStatus(await retrieve(here), 404)
+    for (const send of [() => append(here, 3, 'def', true), () => call('DELETE', here)]) {
+      expectProblem(await send(), 404, 'upload-not-found')
     }
+    // And nothing of it was disturbed.
+    expectStatus(await patch(url, 3, 'def'), 204)
+    await expectFile(domain, idOf(url), Buffer.from('abcdef'))
   })
 })
 

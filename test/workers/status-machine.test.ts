@@ -10,7 +10,8 @@ import {
   type Transition,
   transitions,
 } from '../../src/core/status.ts'
-import { claimFile, commitFiles, type FileToCommit } from '../../src/db/uploaded-files/commit.ts'
+import { claimFile } from '../../src/db/uploaded-files/claimed.ts'
+import { commitFiles, type FileToCommit } from '../../src/db/uploaded-files/commit.ts'
 import { deleteFile } from '../../src/db/uploaded-files/delete.ts'
 import { completeFile, refuseFile, reprocessFile, retryFile } from '../../src/db/uploaded-files/finish.ts'
 import { leaseFile } from '../../src/db/uploaded-files/lease.ts'

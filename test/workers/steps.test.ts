@@ -367,6 +367,72 @@ describe('a step that waits for an answer', () => {
     await expect(answerStep(parts(), stepRef(job), 2)).rejects.toMatchObject({ code: 'status-conflict' })
   })
 
+  const asAnother = async (job: Job) => {
+    expect(await work(job)).toBe('retry')
+    clock += minute
+    return queue.take().at(-1)!
+  }
+
+  test.each<[string, () => Promise<StepOutcome>]>([
+    ['that makes it retry', async () => ({ kind: 'retry', detail: 'the model is loading' })],
+    ['that it fails at', () => Promise.reject(new Error('of no use'))],
+  ])('has an answer %s used up with its state, and asks anew', async (_name, fail) => {
+    const given: unknown[] = []
+    run = async (context) => {
+      given.push([context.state, context.answer])
+      return context.answer === 'busy' ? fail() : waits(context)
+    }
+    const job = await stored()
+    expect(await work(job)).toBe('paused')
+    await answerStep(parts(), stepRef(job), 'busy')
+    const next = await asAnother(queue.take()[0]!)
+    // The sender repeats it, since he did not hear that it had come.
+    await expect(answerStep(parts(), stepRef(job), 'busy')).rejects.toMatchObject({ code: 'status-conflict' })
+    expect(await work(next)).toBe('paused')
+    expect(await stepOf(job.id)).toMatchObject({ status: 'waiting', attempt: 2 })
+    await answerStep(parts(), stepRef(job), 'ready')
+    expect(await work(queue.take()[0]!)).toBe('complete')
+    expect(given).toEqual([
+      [null, null],
+      [{ asked: true }, 'busy'],
+      [null, null],
+      [{ asked: true }, 'ready'],
+    ])
+    expect(await show(job.id)).toMatchObject({ attempts: 2, steps: [{ result: { answer: 'ready' } }] })
+  })
+
+  test.each(['continue', 'wait'] as const)('is given an answer once when it goes on with %s', async (kind) => {
+    const given: unknown[] = []
+    run = async ({ answer }) => {
+      given.push(answer)
+      if (given.length === 1) return { kind: 'wait', state: 1, until: until() }
+      return given.length === 2 ? { kind, state: 2, until: until() } : result()
+    }
+    const job = await stored()
+    expect(await work(job)).toBe('paused')
+    await answerStep(parts(), stepRef(job), 'first')
+    expect(await work(queue.take()[0]!)).toBe('paused')
+    if (kind === 'wait') {
+      expect(queue.take()).toEqual([])
+      await answerStep(parts(), stepRef(job), 'second')
+    }
+    expect(await work(queue.take()[0]!)).toBe('complete')
+    expect(given).toEqual([null, 'first', kind === 'wait' ? 'second' : null])
+  })
+
+  test('finds an answer that came while it failed to ask', async () => {
+    let asked = 0
+    run = async ({ answer }) => {
+      if (answer !== null) return result({ answer })
+      asked++
+      await answerStep(parts(), stepRef(job), 'quick')
+      return { kind: 'retry', detail: 'the connection was cut' }
+    }
+    const job = await stored()
+    expect(await work(await asAnother(job))).toBe('complete')
+    expect(asked).toBe(1)
+  })
+
   test('takes none for another domain or generation', async () => {
     run = waits
     const job = await stored()

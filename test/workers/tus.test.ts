@@ -15,6 +15,7 @@ import {
   nothingHeld,
   waitForStatus,
 } from '../support/workers/client.ts'
+import { append, begun } from '../support/workers/resumable.ts'
 import {
   create,
   created,
@@ -229,6 +230,20 @@ describe('core', () => {
     expect(await holdings(domain)).toEqual(nothingHeld)
     expectStatus(await head(url), 410)
     expectProblem(await patch(url, partBytes + 10, 'abc'), 410, 'upload-deleted')
+  })
+
+  test('of an upload that came by the IETF draft there is nothing here', async () => {
+    const domain = await makeDomain()
+    const url = await begun(domain, 6)
+    expectStatus(await append(url, 0, 'abc', false), 204)
+    const here = url.replace('/v1/resumable/', '/v1/tus/')
+    expectStatus(await head(here), 404)
+    for (const send of [() => patch(here, 3, 'def'), () => tusCall('DELETE', here)]) {
+      expectProblem(await send(), 404, 'upload-not-found')
+    }
+    // And nothing of it was disturbed.
+    expectStatus(await append(url, 3, 'def', true), 202)
+    expect(await waitForStatus(domain, idOf(url))).toMatchObject({ size: 6, sha256: sha256(Buffer.from('abcdef')) })
   })
 })
 

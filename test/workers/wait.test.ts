@@ -3,11 +3,23 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
 import { readWait } from '../../src/core/prefer.ts'
 import { adminToken, call, expectProblem, expectStatus, makeDomain } from '../support/workers/client.ts'
+import { appWith, faultyD1 } from '../support/workers/faults.ts'
 import { makeFile, moveSilently, send, sendWithChange, work } from '../support/workers/moving-files.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
 const asAdmin = { key: adminToken, send }
+test('a status call reads the file and its steps, and nothing else', async () => {
+  const file = await makeFile(await makeDomain())
+  const asked: string[] = []
+  const watched = appWith({ env: { DB: faultyD1(env.DB, (sql) => void asked.push(sql)) } })
+  for (let time = 0; time < 2; time++) {
+    asked.length = 0
+    expectStatus(await call('GET', `${file.url}/status`, { key: adminToken, send: watched }), 200)
+  }
+  expect(asked).toEqual([expect.stringMatching(/ from "uploaded_files"/), expect.stringMatching(/ from "step_runs"/)])
+})
+
 describe('a status call that waits', () => {
   const ask = (url: string, wait: string, query = '') =>
     call('GET', `${url}/status${query}`, { send, headers: { prefer: `wait=${wait}` } })

@@ -247,6 +247,34 @@ describe('an endpoint', () => {
     expect(types('/watching')).toEqual(['webhook.disabled'])
   })
 
+  test('is not said to fail, or to be well again, by a worker that has lost its delivery', async () => {
+    const id = await shop.endpoint(domain, '/slow', ends)
+    const failingSince = async () => (await shop.administer(domain, 'GET', `/webhooks/${id}`)).json.failingSince
+    const answer = (status: number) => new Response(null, { status })
+    const sendTwice = async (late: number, soon: number) => {
+      await upload()
+      await shop.runOnce()
+      const [job] = shop.queue.take()
+      const { promise: held, resolve: release } = Promise.withResolvers<Response>()
+      shop.receiver.behave('/slow', () => held)
+      const arrived = shop.receiver.received.length
+      const first = shop.run(job!)
+      await vi.waitFor(() => expect(shop.receiver.received).toHaveLength(arrived + 1))
+      shop.aheadMs += 2 * minute
+      shop.receiver.behave('/slow', () => answer(soon))
+      await shop.run(job!)
+      const before = await failingSince()
+      release(answer(late))
+      await first
+      shop.queue.take()
+      return [before, await failingSince()]
+    }
+    expect(await sendTwice(503, 204)).toEqual([null, null])
+    const [before, after] = await sendTwice(204, 503)
+    expect(before).not.toBeNull()
+    expect(after).toBe(before)
+  })
+
   test('that is deleted gets nothing more', async () => {
     const id = await shop.endpoint(domain, '/deleted', all)
     await upload()
@@ -329,9 +357,7 @@ describe('nothing is lost', () => {
     await shop.runOnce()
     const env = {
       DB: faultyD1(depsWith().env.DB, (sql) =>
-        /^update "webhook_deliveries" set "publish|^update "webhook_deliveries" set "status/.test(sql)
-          ? moment
-          : undefined,
+        /^update "webhook_deliveries" set "(publish|status)/m.test(sql) ? moment : undefined,
       ),
     }
     const [job] = shop.queue.take()

@@ -16,12 +16,18 @@ export interface CredentialView {
 export type Scope = 'upload' | 'read' | 'delete' | 'manage'
 
 let credential: string | null = null
+let onRefused = () => {}
 const clients = new Map<string | undefined, StevedoreClient>()
 
 /** What every request is sent with from now on; null: nothing. */
 export function useCredential(value: string | null): void {
   credential = value
   clients.clear()
+}
+
+/** Has `listener` called when the server does not know the credential any more: it has ended, or was revoked. */
+export function whenCredentialIsRefused(listener: () => void): void {
+  onRefused = listener
 }
 
 /** The headers that say who asks, and for which domain: for what sends requests of its own. */
@@ -40,11 +46,7 @@ export function clientFor(domain?: string): StevedoreClient {
 
 /** A client whose streams of events say when they are connected, since what happened before is not told by them. */
 export function streamingClientFor(domain: string, onConnected: () => void): StevedoreClient {
-  return makeClient(domain, async (url, init) => {
-    const answer = await fetch(url, init)
-    if (answer.ok) onConnected()
-    return answer
-  })
+  return makeClient(domain, onConnected)
 }
 
 /** A call of the interface that names its domain in its path, or none. Throws a `StevedoreError` for a refusal. */
@@ -65,6 +67,14 @@ export function messageOf(error: unknown): string {
   return error.message
 }
 
-function makeClient(domain: string | undefined, send?: (url: string, init: RequestInit) => Promise<Response>) {
-  return new StevedoreClient({ url: location.origin, key: credential ?? undefined, domain, fetch: send })
+function makeClient(domain: string | undefined, onAnswer = () => {}): StevedoreClient {
+  const key = credential
+  const send = async (url: string, init: RequestInit) => {
+    const answer = await fetch(url, init)
+    if (answer.ok) onAnswer()
+    // Another one may have signed in since.
+    if (answer.status === 401 && key === credential) onRefused()
+    return answer
+  }
+  return new StevedoreClient({ url: location.origin, key: key ?? undefined, domain, fetch: send })
 }

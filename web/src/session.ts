@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import { type CredentialView, call, messageOf, type Scope, useCredential } from './api.ts'
+import { type CredentialView, call, messageOf, type Scope, useCredential, whenCredentialIsRefused } from './api.ts'
 
 /** Who is signed in, and what the credential may do. */
 export interface Session extends CredentialView {
@@ -13,6 +13,10 @@ export type SessionState =
   | { readonly kind: 'signed-in'; readonly session: Session }
 
 export const sessionState = signal<SessionState>({ kind: 'checking' })
+
+whenCredentialIsRefused(() => {
+  if (sessionState.peek().kind === 'signed-in') signOut('Your key is not known any more. Sign in with another one.')
+})
 
 /** Kept for this tab, and gone with it. */
 const storageKey = 'stevedore-session'

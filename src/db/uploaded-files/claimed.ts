@@ -1,12 +1,63 @@
 import { and, eq, sql } from 'drizzle-orm'
+import { commitWindowMs, timeOfId } from '../../core/object-key.ts'
+import { compile } from '../compiled.ts'
 import type { Database } from '../database.ts'
+import { admit } from '../domain-accounts.ts'
+import { recordLatestEvent } from '../file-events.ts'
+import { insertRows, rowsAsJson } from '../insert-rows.ts'
 import { domainAccounts, uploadedFiles } from '../schema.ts'
+import { type Committer, type FileToCommit, oldestTime, takeStatements } from './commit.ts'
 import { ownedBy } from './move.ts'
 
 /** A row at `uploading`. */
 interface Claimed {
   domainId: string
   id: string
+}
+
+/** A row to be claimed at `uploading`. */
+export type FileToClaim = Omit<FileToCommit, 'claim' | 'sha256'> & {
+  /** Null as long as nothing is written to R2 in parts. */
+  r2UploadId: string | null
+  /** Set for a resumable upload: milliseconds since 1970. */
+  expiresAt?: number
+  /** Set for a piece of a file to be joined: it reserves bytes, and is no file. */
+  isPartial?: boolean
+}
+
+const insertClaims = compile((db) => insertRows(db, uploadedFiles, sql.placeholder('rows')))
+const recordEvent = compile((db) => recordLatestEvent(db, sql.placeholder('id')))
+
+/**
+ * Claims a row at `uploading` for a file that is larger than one part: it reserves `file.size` bytes and records R2's
+ * upload id, so that whatever happens next can be cleaned up. Throws like `commitFiles`.
+ */
+export async function claimFile(db: Database, committer: Committer, file: FileToClaim, now: number): Promise<void> {
+  const row = {
+    ...file,
+    domainId: committer.domainId,
+    tokenId: committer.token?.tokenId ?? null,
+    sha256: '',
+    status: 'uploading' as const,
+    lastEvent: 1,
+    createdAt: timeOfId(file.id),
+    updatedAt: now,
+  }
+  await db.$client.batch([
+    admit(db, {
+      ...committer,
+      files: file.isPartial ? 0 : 1,
+      bytes: file.size,
+      accepted: 0,
+      claimedIds: [],
+      idempotency: null,
+      oldestIdTime: oldestTime(committer, [{ id: file.id, claim: null }], now),
+      oldestAllowedAgeMs: commitWindowMs,
+    }),
+    ...takeStatements(db, committer, 1),
+    insertClaims(db, { rows: rowsAsJson(uploadedFiles, [row]) }),
+    recordEvent(db, { id: file.id }),
+  ])
 }
 
 const isClaimed = (claim: Claimed) => and(ownedBy(claim), eq(uploadedFiles.status, 'uploading'))

@@ -1,5 +1,4 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
-import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Metadata } from '../../core/metadata.ts'
 import { commitWindowMs, timeOfId } from '../../core/object-key.ts'
 import { transitions } from '../../core/status.ts'
@@ -10,6 +9,7 @@ import { admit } from '../domain-accounts.ts'
 import { recordLatestEvent, recordLatestEvents } from '../file-events.ts'
 import { type KeptAnswer, keepAnswer } from '../idempotency-keys.ts'
 import { insertRows, rowsAsJson } from '../insert-rows.ts'
+import { firstPublish } from '../publishes.ts'
 import { uploadedFiles } from '../schema.ts'
 import { type CountedToken, takeUses } from '../token-uses.ts'
 import { startTelling } from '../webhooks/progress.ts'
@@ -37,16 +37,6 @@ export interface FileToCommit {
     /** Whether it may be committed at any age: a resumable upload has a time of its own, at which its claim ends. */
     isResumable?: boolean
   } | null
-}
-
-/** A row to be claimed at `uploading`. */
-export type FileToClaim = Omit<FileToCommit, 'claim' | 'sha256'> & {
-  /** Null as long as nothing is written to R2 in parts. */
-  r2UploadId: string | null
-  /** Set for a resumable upload: milliseconds since 1970. */
-  expiresAt?: number
-  /** Set for a piece of a file to be joined: it reserves bytes, and is no file. */
-  isPartial?: boolean
 }
 
 /** In whose name a batch is written. */
@@ -128,48 +118,20 @@ export async function commitFiles(
 }
 
 /**
- * Claims a row at `uploading` for a file that is larger than one part: it reserves `file.size` bytes and records R2's
- * upload id, so that whatever happens next can be cleaned up. Throws like `commitFiles`.
- */
-export async function claimFile(db: Database, committer: Committer, file: FileToClaim, now: number): Promise<void> {
-  const row = {
-    ...file,
-    domainId: committer.domainId,
-    tokenId: committer.token?.tokenId ?? null,
-    sha256: '',
-    status: 'uploading' as const,
-    lastEvent: 1,
-    createdAt: timeOfId(file.id),
-    updatedAt: now,
-  }
-  await db.$client.batch([
-    admit(db, {
-      ...committer,
-      files: file.isPartial ? 0 : 1,
-      bytes: file.size,
-      accepted: 0,
-      claimedIds: [],
-      idempotency: null,
-      oldestIdTime: oldestTime(committer, [{ ...file, claim: null }], now),
-      oldestAllowedAgeMs: commitWindowMs,
-    }),
-    ...takeStatements(db, committer, 1),
-    insertFiles(db, { rows: rowsAsJson(uploadedFiles, [row]) }),
-    recordEvent(db, { id: file.id }),
-  ])
-}
-
-/**
  * When the oldest of what a batch stands on was made: an id, or the end of its token, whose uses are not counted for ever.
  * A resumable upload is as young as this request: its row is there, and is not discarded before its own time.
  */
-function oldestTime({ token }: Committer, files: readonly Pick<FileToCommit, 'id' | 'claim'>[], now: number): number {
+export function oldestTime(
+  { token }: Committer,
+  files: readonly Pick<FileToCommit, 'id' | 'claim'>[],
+  now: number,
+): number {
   const times = files.map((file) => (file.claim?.isResumable ? now : timeOfId(file.id)))
   return Math.min(...times, token?.expiresAt ?? Number.POSITIVE_INFINITY)
 }
 
-/** None without a token, or for one that may bring as many files as it likes. A claimed file has taken its use before. */
-function takeStatements(db: Database, { domainId, token }: Committer, files: number): D1PreparedStatement[] {
+/** What takes the uses of a token for so many files: none without a token, or for one that may bring as many files as it likes. A claimed file has taken its use before. */
+export function takeStatements(db: Database, { domainId, token }: Committer, files: number): D1PreparedStatement[] {
   return token === null || token.uses === null || files === 0 ? [] : [takeUses(db, domainId, token, files)]
 }
 
@@ -206,8 +168,7 @@ function committedRow(committer: Committer, { claim: _, ...file }: FileToCommit,
     domainId: committer.domainId,
     tokenId: committer.token?.tokenId ?? null,
     status: transitions.commit.to,
-    publishCount: 1,
-    nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+    ...firstPublish(now),
     lastEvent: 1,
     createdAt: timeOfId(file.id),
     updatedAt: now,
@@ -227,8 +188,7 @@ function settleClaim(db: Database, file: FileToCommit, now: number) {
       sha256: file.sha256,
       metadata: file.metadata,
       callbackUrl: file.callbackUrl,
-      publishCount: 1,
-      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+      ...firstPublish(now),
       lastEvent: sql`last_event + 1`,
       updatedAt: now,
     })

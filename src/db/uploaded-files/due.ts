@@ -2,6 +2,7 @@ import { and, asc, eq, isNotNull, isNull, lte, or, sql } from 'drizzle-orm'
 import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import type { Database } from '../database.ts'
+import { published } from '../publishes.ts'
 import { uploadedFiles } from '../schema.ts'
 import { awaitsJob, jobColumns } from './columns.ts'
 import type { Hold } from './move.ts'
@@ -74,8 +75,7 @@ export async function takePostponedJob(db: Database, domainId: string, now: numb
     .update(uploadedFiles)
     .set({
       postponedAt: null,
-      publishCount: sql`publish_count + 1`,
-      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+      ...published(now),
     })
     .where(and(sql`${uploadedFiles.id} IN ${longest}`, awaitsJob))
     .returning(jobColumns)
@@ -92,8 +92,7 @@ export async function takeJob(
     .update(uploadedFiles)
     .set({
       postponedAt: null,
-      publishCount: sql`publish_count + 1`,
-      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+      ...published(now),
     })
     .where(
       and(

@@ -1,11 +1,11 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
-import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import { transitions } from '../../core/status.ts'
 import type { StepRefusal } from '../../core/step-run.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../database.ts'
 import { recordLatestEvent } from '../file-events.ts'
+import { firstPublish, published } from '../publishes.ts'
 import { uploadedFiles } from '../schema.ts'
 import { jobColumns } from './columns.ts'
 import { type Hold, heldBy, move, ownedBy, stamp } from './move.ts'
@@ -58,8 +58,7 @@ export async function retryFile(
         status: transitions.retry.to,
         leaseExpiresAt: null,
         nextAttemptAt,
-        publishCount: sql`publish_count + 1`,
-        nextPublishAt: nextAttemptAt + publishIntervalSeconds(1) * 1000,
+        ...published(nextAttemptAt),
         failureCode: failure.code,
         failureDetail: failure.detail,
         ...stamp(now),
@@ -82,8 +81,7 @@ export async function reprocessFile(
     set: {
       generation: sql`generation + 1`,
       attempts: 0,
-      publishCount: 1,
-      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+      ...firstPublish(now),
       nextAttemptAt: null,
       failureCode: null,
       failureDetail: null,

@@ -1,8 +1,9 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
-import { maxAttempts, publishIntervalSeconds } from '../../core/backoff.ts'
+import { maxAttempts } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../database.ts'
+import { nextPublish, published } from '../publishes.ts'
 import { stepRuns, uploadedFiles } from '../schema.ts'
 import { awaitsJob, isPaused, jobColumns } from './columns.ts'
 import { type Hold, heldBy, move, ownedBy } from './move.ts'
@@ -96,7 +97,7 @@ export async function pauseFile(
       leaseExpiresAt: null,
       publishCount: sql`publish_count + 1`,
       nextAttemptAt: sql`CASE WHEN ${hasAnswer} THEN NULL ELSE ${until} END`,
-      nextPublishAt: sql`CASE WHEN ${until} IS NULL OR ${hasAnswer} THEN ${now + publishIntervalSeconds(1) * 1000} ELSE ${until} END`,
+      nextPublishAt: sql`CASE WHEN ${until} IS NULL OR ${hasAnswer} THEN ${nextPublish(now)} ELSE ${until} END`,
       updatedAt: now,
     })
     .where(and(ownedBy(hold), eq(uploadedFiles.status, 'processing'), heldBy(hold)))
@@ -114,11 +115,7 @@ export async function endPause(
 ): Promise<Job | undefined> {
   const [job] = await db
     .update(uploadedFiles)
-    .set({
-      publishCount: sql`publish_count + 1`,
-      nextAttemptAt: null,
-      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
-    })
+    .set({ nextAttemptAt: null, ...published(now) })
     .where(and(ownedBy(file), eq(uploadedFiles.generation, file.generation), isPaused))
     .returning(jobColumns)
   return job

@@ -1,10 +1,10 @@
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import type { StepRun } from '../../core/step-run.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { DeliveryStatus } from '../../core/webhook.ts'
 import type { Database } from '../database.ts'
+import { firstPublish } from '../publishes.ts'
 import { stepRuns, uploadedFiles, webhookDeliveries, webhookEndpoints } from '../schema.ts'
 import { runColumns, runOrder } from '../step-runs.ts'
 import { fileColumns, toUploadedFile } from '../uploaded-files/columns.ts'
@@ -61,8 +61,7 @@ export async function startRound(
       status: 'waiting',
       round: sql`round + 1`,
       attempts: 0,
-      publishCount: 1,
-      nextPublishAt: now + publishIntervalSeconds(1) * 1000,
+      ...firstPublish(now),
       nextAttemptAt: null,
       leaseExpiresAt: null,
       postponedAt: null,

@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
+import { nextPublish } from '../publishes.ts'
 import { webhookDeliveries } from '../schema.ts'
 
 /** A delivery as its row says. Times are milliseconds since 1970. */
@@ -42,8 +42,7 @@ const none = sql`NULL`
 export function newDelivery(delivery: NewDelivery, now: number): SQL {
   const { domainId, endpointId, callbackUrl, eventType, fileId, number, fileGeneration, seq, data, occurredAt } =
     delivery
-  const publishAgainAt = now + publishIntervalSeconds(1) * 1000
   return sql`${newId(now)}, ${domainId}, ${endpointId ?? none}, ${callbackUrl ?? none}, ${eventType}, ${fileId ?? none},
     ${number ?? none}, ${fileGeneration ?? none}, ${seq ?? sql`0`}, ${data ?? none}, ${occurredAt}, 'waiting', 1, 0, 1,
-    ${publishAgainAt}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ${now}, NULL`
+    ${nextPublish(now)}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, ${now}, NULL`
 }

@@ -2,9 +2,9 @@ import { and, asc, eq, lte, sql } from 'drizzle-orm'
 import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import type { Database } from '../database.ts'
+import { published } from '../publishes.ts'
 import { webhookDeliveries } from '../schema.ts'
 import { deliveryJob } from './delivery-rows.ts'
-import { published } from './lease.ts'
 
 type DeliveryPass = Pick<Job, 'id' | 'domainId' | 'generation'>
 

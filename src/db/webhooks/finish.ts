@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { and, eq, exists, type SQL, sql } from 'drizzle-orm'
 import type { Job } from '../../core/job.ts'
 import { type DeliveryStatus, type DisabledReason, failingDays } from '../../core/webhook.ts'
 import type { Database } from '../database.ts'
@@ -44,7 +44,18 @@ export async function settleAttempt(
     'status' in end
       ? { status: end.status, finishedAt: now, nextAttemptAt: null, nextPublishAt: null }
       : { nextAttemptAt: end.retryAt, nextPublishAt: end.publishAgainAt, publishCount: sql`publish_count + 1` }
-  const [ended, inTurn, postponed, endpoints] = await db.batch([
+  const [endpoints, ended, inTurn, postponed] = await db.batch([
+    // Before the delivery is let go: a worker that has lost it says nothing of the endpoint.
+    db
+      .update(webhookEndpoints)
+      .set({ failingSince: succeeded ? null : sql`coalesce(failing_since, ${now})` })
+      .where(
+        and(
+          sql`${webhookEndpoints.id} = ${delivery.endpointId}`,
+          exists(db.select({ id: webhookDeliveries.id }).from(webhookDeliveries).where(isHeld(delivery))),
+        ),
+      )
+      .returning({ failingSince: webhookEndpoints.failingSince }),
     db
       .update(webhookDeliveries)
       .set({
@@ -60,11 +71,6 @@ export async function settleAttempt(
       .returning(deliveryJob),
     takeNextInTurn(db, delivery, now),
     takePostponedDelivery(db, delivery.domainId, now),
-    db
-      .update(webhookEndpoints)
-      .set({ failingSince: succeeded ? null : sql`coalesce(failing_since, ${now})` })
-      .where(sql`${webhookEndpoints.id} = ${delivery.endpointId}`)
-      .returning({ failingSince: webhookEndpoints.failingSince }),
   ])
   const failingSince = endpoints[0]?.failingSince ?? now
   return {

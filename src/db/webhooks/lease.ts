@@ -1,7 +1,7 @@
 import { and, asc, eq, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
-import { publishIntervalSeconds } from '../../core/backoff.ts'
 import type { Job } from '../../core/job.ts'
 import type { Database } from '../database.ts'
+import { published } from '../publishes.ts'
 import { webhookDeliveries, webhookEndpoints } from '../schema.ts'
 import { type Delivery, deliveryJob } from './delivery-rows.ts'
 
@@ -87,11 +87,6 @@ export function takeNextInTurn(db: Database, { endpointId, fileId, seq }: Delive
     .set(published(now))
     .where(sql`${webhookDeliveries.id} = ${next}`)
     .returning(deliveryJob)
-}
-
-/** One more publish, and when the next would be due. */
-export function published(now: number) {
-  return { publishCount: sql`publish_count + 1`, nextPublishAt: now + publishIntervalSeconds(1) * 1000 }
 }
 
 /** Whether a delivery waits in this pass, is due, has an endpoint that takes it, and nothing before it untried. */

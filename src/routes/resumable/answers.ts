@@ -5,8 +5,8 @@ import { Refusal } from '../../core/errors.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import { problems, toRefusal } from '../../problem.ts'
 import { endsUpload } from '../../resumable/finish-upload.ts'
+import { uploadUrl } from '../addresses.ts'
 import { answerAccepted } from '../raw-upload.ts'
-import { uploadUrl } from '../serialise-upload.ts'
 import { describeLimits, setComplete } from './fields.ts'
 
 /**
@@ -46,10 +46,4 @@ export async function answerComplete(c: AppContext, domain: Domain, upload: Uplo
     c.header('Repr-Digest', reprDigest(upload.sha256))
   }
   return answerAccepted(c, domain, upload)
-}
-
-/** Where an upload that is not complete is gone on with. */
-export function resumableUrl(c: AppContext, domain: Domain, id: string): string {
-  const query = c.get('host').kind === 'apex' ? `?domain=${domain.slug}` : ''
-  return `${c.get('origin')}/v1/resumable/${id}${query}`
 }

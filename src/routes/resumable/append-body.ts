@@ -1,14 +1,11 @@
 import type { AppContext } from '../../context.ts'
 import { parseDigestField } from '../../core/digest.ts'
-import type { Domain } from '../../core/domain.ts'
-import { lostSession } from '../../resumable/lost-session.ts'
 import type { Append, Checksum, SessionView } from '../../resumable/session.ts'
+import { failLost, type SessionTarget } from '../session-target.ts'
 import { announcedLength } from './fields.ts'
 
 /** One append as the route knows it; the rest is in the request's fields. */
-export interface Announcement extends Pick<Append, 'isLast'> {
-  domain: Domain
-  id: string
+export interface Announcement extends SessionTarget, Pick<Append, 'isLast'> {
   offset: number
 }
 
@@ -23,14 +20,7 @@ export async function appendBody(c: AppContext, { domain, id, offset, isLast }: 
     checksum: promisedContent(c),
   }
   const view = await c.get('deps').sessions.append(domain, id, append, c.req.raw.body)
-  return view ?? failLost(c, domain, id)
-}
-
-/** Throws why there is no such upload to go on with. */
-export async function failLost(c: AppContext, domain: Domain, id: string): Promise<never> {
-  const { databaseFor, storageFor, now, log } = c.get('deps')
-  const parts = { db: databaseFor(domain), storage: storageFor(domain), now, log }
-  throw await lostSession(parts, { domainId: domain.id, id })
+  return view ?? failLost(c, { domain, id })
 }
 
 /** What `Content-Digest` promises of this body: by one of its algorithms, the first that is known of the two. */

@@ -7,9 +7,10 @@ import { requireDomain } from '../../middleware/domain.ts'
 import { problems, toRefusal } from '../../problem.ts'
 import { openUpload } from '../../resumable/open-upload.ts'
 import type { SessionView } from '../../resumable/session.ts'
+import { sessionUrl } from '../addresses.ts'
 import { callbackOf, metadataOf, receiveBody } from '../raw-upload.ts'
 import { giveReadToken } from '../read-token.ts'
-import { answerComplete, resumableUrl, withRefusalFields } from './answers.ts'
+import { answerComplete, withRefusalFields } from './answers.ts'
 import { appendBody } from './append-body.ts'
 import { announcedLength, describeUpload, partialUpload } from './fields.ts'
 
@@ -31,7 +32,7 @@ export function beginUpload(
     }
     const opened = await open(c, domain, filename)
     const view = c.get('body').declaredBytes === 0 ? opened : await sendFirst(c, domain, opened.id)
-    c.header('Location', resumableUrl(c, domain, opened.id))
+    c.header('Location', sessionUrl(c, domain, 'resumable', opened.id))
     describeUpload(c, view)
     await giveReadToken(c, view)
     return c.body(null, 201)
@@ -69,7 +70,7 @@ async function sendFirst(c: AppContext, domain: Domain, id: string): Promise<Ses
   try {
     return await appendBody(c, { domain, id, offset: 0, isLast: false })
   } catch (error) {
-    if (problems[toRefusal(error).code].status >= 500) c.header('Location', resumableUrl(c, domain, id))
+    if (problems[toRefusal(error).code].status >= 500) c.header('Location', sessionUrl(c, domain, 'resumable', id))
     else await c.get('deps').sessions.end(domain, id)
     throw error
   }

@@ -1,16 +1,14 @@
 import { createRoute, OpenAPIHono, z } from '@hono/zod-openapi'
 import type { AppContext, AppEnv } from '../../context.ts'
-import { requireAccess } from '../../core/access.ts'
-import type { Domain } from '../../core/domain.ts'
 import { Refusal } from '../../core/errors.ts'
 import { essenceOf } from '../../core/media-type.ts'
-import { requireDomain } from '../../middleware/domain.ts'
-import type { SessionView } from '../../resumable/session.ts'
 import { findUpload } from '../../services/find-upload.ts'
+import { uploadUrl } from '../addresses.ts'
+import { callbackParameter } from '../parameters.ts'
 import { acceptedUploadSchema, domainQuery, idParam, json, problemResponses } from '../schemas.ts'
-import { uploadUrl } from '../serialise-upload.ts'
+import { failLost, requireTarget, type SessionTarget } from '../session-target.ts'
 import { answerComplete, withRefusalFields } from './answers.ts'
-import { appendBody, failLost } from './append-body.ts'
+import { appendBody } from './append-body.ts'
 import { beginUpload } from './begin-upload.ts'
 import {
   announcedFilename,
@@ -49,6 +47,7 @@ const create = createRoute({
   path: '/v1/resumable',
   summary: 'Begin a resumable upload by the IETF draft',
   description: `${draft} Takes \`Upload-Complete\`, \`Upload-Length\`, \`Content-Type\`, \`Content-Disposition\`, \`X-Upload-Metadata\`, \`Repr-Digest\`, \`Content-Digest\`, and perhaps the first bytes, or all.`,
+  parameters: [callbackParameter],
   request: { query: domainQuery, body: { content: { '*/*': bytes } } },
   responses: {
     201: { description: 'It is at `Location`, within the limits of `Upload-Limit`.' },
@@ -107,7 +106,7 @@ resumableRoutes
     const target = requireTarget(c, 'resume-upload')
     return withRefusalFields(c, { ...target, isLast: true }, async () => {
       const { domain, id } = target
-      const view = own(await c.get('deps').sessions.settle(domain, id)) ?? (await failLost(c, domain, id))
+      const view = (await c.get('deps').sessions.settle(domain, id, 'resumable')) ?? (await failLost(c, target))
       c.header('Cache-Control', 'no-store')
       // The answer to the last append may have been lost: this is what it would have said.
       if (view.isComplete) c.header('Location', uploadUrl(c, domain, id))
@@ -130,24 +129,10 @@ resumableRoutes
     })
   })
   .openapi(cancel, async (c) => {
-    const { domain, id } = requireTarget(c, 'resume-upload')
-    const { sessions } = c.get('deps')
-    if (!own(await sessions.view(domain, id))) await failLost(c, domain, id)
-    await sessions.end(domain, id)
+    const target = requireTarget(c, 'resume-upload')
+    if (!(await c.get('deps').sessions.end(target.domain, target.id, 'resumable'))) await failLost(c, target)
     return c.body(null, 204)
   })
-
-interface Target {
-  domain: Domain
-  id: string
-}
-
-/** Which upload a request is for, once its sender may have to do with it. */
-function requireTarget(c: AppContext, action: 'upload' | 'resume-upload'): Target {
-  const domain = requireDomain(c)
-  requireAccess(c.get('credential'), action, domain)
-  return { domain, id: c.req.param('id') as string }
-}
 
 function answerOptions(c: AppContext): Response {
   c.header('Accept-Patch', partialUpload)
@@ -155,12 +140,7 @@ function answerOptions(c: AppContext): Response {
   return c.body(null, 204)
 }
 
-/** An upload that came by another protocol is none here. */
-function own(view: SessionView | null): SessionView | null {
-  return view?.protocol === 'resumable' ? view : null
-}
-
-function findFile(c: AppContext, { domain, id }: Target) {
+function findFile(c: AppContext, { domain, id }: SessionTarget) {
   return findUpload(c.get('deps').databaseFor(domain), { domainId: domain.id, id })
 }
 

@@ -1,27 +1,16 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi'
 import type { AppContext, AppEnv } from '../../context.ts'
-import { requireAccess } from '../../core/access.ts'
-import { type Domain, requireFound } from '../../core/domain.ts'
 import { Refusal } from '../../core/errors.ts'
-import { essenceOf } from '../../core/media-type.ts'
-import { requireDomain } from '../../middleware/domain.ts'
-import { enforceDomainRules } from '../../middleware/domain-rules.ts'
 import { tusVersion } from '../../middleware/tus-protocol.ts'
-import { lostSession } from '../../resumable/lost-session.ts'
-import { openUpload } from '../../resumable/open-upload.ts'
-import type { Append, SessionView } from '../../resumable/session.ts'
-import { callbackOf } from '../raw-upload.ts'
+import type { SessionView } from '../../resumable/session.ts'
+import { sessionUrl } from '../addresses.ts'
+import { callbackParameter } from '../parameters.ts'
 import { giveReadToken } from '../read-token.ts'
 import { domainQuery, idParam, problemResponses } from '../schemas.ts'
-import { parseConcat } from './concat.ts'
-import {
-  announcedLength,
-  checksumAlgorithms,
-  offsetOctetStream,
-  parseBytes,
-  parseChecksum,
-  parseTusMetadata,
-} from './fields.ts'
+import { failLost, requireTarget } from '../session-target.ts'
+import { appendBody, requireContent } from './append-body.ts'
+import { beginUpload } from './begin-upload.ts'
+import { checksumAlgorithms, offsetOctetStream, parseBytes } from './fields.ts'
 
 /** The extensions of tus 1.0 that are spoken here. */
 const extensions = [
@@ -60,6 +49,7 @@ const create = createRoute({
   path: '/v1/tus',
   summary: 'Begin a resumable upload by tus',
   description: `${description} Takes \`Upload-Length\` or \`Upload-Defer-Length\`, \`Upload-Metadata\` with the keys \`filename\`, \`filetype\`, on the apex host \`domain\`, and the client's own, and perhaps the first bytes. \`Upload-Concat\` begins a partial upload, or joins partial ones to a file.`,
+  parameters: [callbackParameter],
   request: { query: domainQuery, body },
   responses: {
     201: { description: 'It is at `Location`, until `Upload-Expires`.' },
@@ -114,44 +104,16 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
     return c.body(null, 204)
   })
   .openapi(create, async (c) => {
-    const sent = c.req.header('upload-metadata')
-    const metadata = parseTusMetadata(sent, { isApex: c.get('host').kind === 'apex' })
-    const domain = await domainOf(c, metadata.domain)
-    const { sessions, databaseFor, outboundRules, now, sessionMs } = c.get('deps')
-    const content = contentOf(c)
-    const concat = c.req.header('upload-concat')
-    const role = parseConcat(concat, c.get('origin'))
-    const length = role.kind === 'joined' ? null : lengthOf(c)
-    if (role.kind === 'joined') requireNoBytes(c)
-    const opened = await openUpload(
-      {
-        domain,
-        credential: c.get('credential'),
-        protocol: 'tus',
-        role,
-        filename: metadata.filename ?? '',
-        declaredType: essenceOf(metadata.filetype),
-        metadata: metadata.own,
-        length,
-        endsBy: 'length',
-        sha256: null,
-        callbackUrl: role.kind === 'partial' ? null : callbackOf(c),
-        notes: { ...(sent === undefined ? {} : { metadata: sent }), ...(concat === undefined ? {} : { concat }) },
-      },
-      { sessions, db: databaseFor(domain), outboundRules, now, sessionMs },
-    )
-    const view =
-      content && role.kind !== 'joined'
-        ? await send(c, domain, opened.id, { ...content, offset: 0, length: null })
-        : opened
-    c.header('Location', uploadUrl(c, domain, opened.id))
+    const { domain, view } = await beginUpload(c)
+    c.header('Location', sessionUrl(c, domain, 'tus', view.id))
     describe(c, view)
-    if (role.kind !== 'partial') await giveReadToken(c, view)
+    if (view.role !== 'partial') await giveReadToken(c, view)
     return c.body(null, 201)
   })
   .openapi(show, async (c) => {
-    const { domain, id } = target(c, 'resume-upload')
-    const view = (await c.get('deps').sessions.settle(domain, id)) ?? (await fail(c, domain, id))
+    const target = requireTarget(c, 'resume-upload')
+    const { sessions } = c.get('deps')
+    const view = (await sessions.settle(target.domain, target.id, 'tus')) ?? (await failLost(c, target))
     c.header('Cache-Control', 'no-store')
     if (view.length !== null) c.header('Upload-Length', String(view.length))
     else if (view.role !== 'joined') c.header('Upload-Defer-Length', '1')
@@ -161,99 +123,28 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
     return c.body(null, 200)
   })
   .openapi(append, async (c) => {
-    const { domain, id } = target(c, 'upload')
-    const content = contentOf(c)
-    if (!content) throw wrongContentType()
+    const target = requireTarget(c, 'upload')
+    const content = requireContent(c)
     const offset = parseBytes('Upload-Offset', c.req.header('upload-offset'))
     if (offset === null)
       throw new Refusal('request-invalid', 'Send Upload-Offset: where in the upload the bytes begin.')
     const length = parseBytes('Upload-Length', c.req.header('upload-length'))
-    const view = await send(c, domain, id, { ...content, offset, length })
+    const view = await appendBody(c, target, { ...content, offset, length })
     describe(c, view)
     if (view.isComplete && view.role === 'file') await giveReadToken(c, view)
     return c.body(null, 204)
   })
   .openapi(terminate, async (c) => {
-    const { domain, id } = target(c, 'resume-upload')
-    if (!(await c.get('deps').sessions.end(domain, id))) await fail(c, domain, id)
+    const target = requireTarget(c, 'resume-upload')
+    // A finished upload is a file, and is no longer given up here.
+    if ((await c.get('deps').sessions.end(target.domain, target.id, 'tus')) !== 'open') await failLost(c, target)
     return c.body(null, 204)
   })
 
-/** Which upload a request is for, once its sender may have to do with it. */
-function target(c: AppContext, action: 'upload' | 'resume-upload'): { domain: Domain; id: string } {
-  const domain = requireDomain(c)
-  requireAccess(c.get('credential'), action, domain)
-  return { domain, id: c.req.param('id') as string }
-}
-
-/** The domain of a new upload; on the apex host its metadata may be the first, or another, to name it. */
-async function domainOf(c: AppContext, name: string | null): Promise<Domain> {
-  if (name === null) return requireDomain(c)
-  const named = requireFound(await c.get('deps').directory.byClientText(name), name)
-  const known = c.get('domain')
-  if (!known) {
-    await enforceDomainRules(c, named)
-    return named
-  }
-  if (known.id === named.id) return known
-  throw new Refusal(
-    'domain-conflict',
-    `The request names two domains, "${known.slug}" and "${named.slug}". Name one.`,
-    {
-      facts: { domains: [known.slug, named.slug] },
-    },
-  )
-}
-
-/** The length that a creation announces; null when it is to follow. */
-function lengthOf(c: AppContext): number | null {
-  return announcedLength(c.req.header('upload-length'), c.req.header('upload-defer-length'))
-}
-
-/** Throws where the creation of a final upload has bytes, or a length, of its own (tus 1.0, concatenation). */
-function requireNoBytes(c: AppContext): void {
-  const hasLength = ['upload-length', 'upload-defer-length'].some((name) => c.req.header(name) !== undefined)
-  if (!hasLength && c.get('body').declaredBytes === 0) return
-  throw new Refusal('request-invalid', 'A final upload has the length of its partial ones, and no bytes of its own.')
-}
-
-/** What the body brings, as far as it is known before it is read; null when there is none. Throws for another type. */
-function contentOf(c: AppContext): Pick<Append, 'declaredBytes' | 'checksum' | 'isLast'> | null {
-  const { declaredBytes } = c.get('body')
-  const isOffsetStream = essenceOf(c.req.header('content-type')) === offsetOctetStream
-  if (!isOffsetStream && declaredBytes !== 0) throw wrongContentType()
-  if (!isOffsetStream) return null
-  return { declaredBytes, checksum: parseChecksum(c.req.header('upload-checksum')), isLast: false }
-}
-
-async function send(
-  c: AppContext,
-  domain: Domain,
-  id: string,
-  announced: Omit<Append, 'domainId' | 'protocol'>,
-): Promise<SessionView> {
-  const view = await c.get('deps').sessions.append(domain, id, { ...announced, protocol: 'tus' }, c.req.raw.body)
-  return view ?? fail(c, domain, id)
-}
-
-async function fail(c: AppContext, domain: Domain, id: string): Promise<never> {
-  const { databaseFor, storageFor, now, log } = c.get('deps')
-  const parts = { db: databaseFor(domain), storage: storageFor(domain), now, log }
-  throw await lostSession(parts, { domainId: domain.id, id })
-}
-
+/** Says where an upload stands, and until when it may be gone on with. */
 function describe(c: AppContext, { role, offset, isComplete, expiresAt }: SessionView): void {
   // How far the joining is, is nobody’s to go on from.
   if (role !== 'joined' || isComplete) c.header('Upload-Offset', String(offset))
   // RFC 9110 §5.6.7, as the expiration extension asks; a file that is complete does not expire.
   if (role === 'partial' || !isComplete) c.header('Upload-Expires', new Date(expiresAt).toUTCString())
-}
-
-function uploadUrl(c: AppContext, domain: Domain, id: string): string {
-  const query = c.get('host').kind === 'apex' ? `?domain=${domain.slug}` : ''
-  return `${c.get('origin')}/v1/tus/${id}${query}`
-}
-
-function wrongContentType(): Refusal {
-  return new Refusal('content-type-unsupported', `Send the bytes of an upload as ${offsetOctetStream}.`)
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { chromium, type Page } from 'playwright-core'
 import type { RefusalClient, SeenAnswer } from './refusal-clients.ts'
 
-const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+export const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
 
 /** Why there is no browser to test with, or undefined when there is one. */
 export const chromiumMissing = existsSync(executablePath)

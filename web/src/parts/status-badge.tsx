@@ -16,6 +16,12 @@ export const statusLabels = Object.entries(looks)
   .filter(([status]) => status !== 'deleted')
   .map(([status, { label }]) => ({ status: status as FileStatus, label }))
 
+/** A status that an upload had once: nothing goes on in it any more. */
+export function PastStatus({ status }: { status: FileStatus }) {
+  const { look, label } = looks[status]
+  return <span class={`badge ${look === 'busy' ? '' : look}`}>{label}</span>
+}
+
 /** The status of an upload in one word, and how far it is while somebody tells. */
 export function StatusBadge({ id, status }: { id: string; status: FileStatus }) {
   const { look, label } = looks[status]

@@ -22,11 +22,11 @@ export function Facts({ upload }: { upload: UploadDetail }) {
         </Fact>
         {sha256 !== '' && (
           <Fact name="SHA-256">
-            <code>{sha256}</code> <CopyButton text={sha256} what="the SHA-256" />
+            <Copied text={sha256} what="the SHA-256" />
           </Fact>
         )}
         <Fact name="Id">
-          <code>{id}</code> <CopyButton text={id} what="the id" />
+          <Copied text={id} what="the id" />
         </Fact>
         <Fact name="Sent by">{protocol}</Fact>
         <Fact name="Came in">
@@ -52,6 +52,16 @@ function Fact({ name, children }: { name: string; children: ComponentChildren })
       <dt>{name}</dt>
       <dd>{children}</dd>
     </>
+  )
+}
+
+/** A text that nobody types, with a button that copies it. */
+function Copied({ text, what }: { text: string; what: string }) {
+  return (
+    <span class="copied">
+      <code>{text}</code>
+      <CopyButton text={text} what={what} />
+    </span>
   )
 }
 

@@ -1,6 +1,6 @@
 import type { HistoryEvent } from '../../api.ts'
 import { formatDuration } from '../../parts/sizes.ts'
-import { StatusBadge } from '../../parts/status-badge.tsx'
+import { PastStatus } from '../../parts/status-badge.tsx'
 import { Time } from '../../parts/time.tsx'
 
 /** What has happened to the file, oldest first, and how long after what came before. */
@@ -17,7 +17,7 @@ export function History({ events }: { events: readonly HistoryEvent[] }) {
             <li key={number} class="history-event">
               <div class="row spread">
                 <span class="row">
-                  <StatusBadge id="" status={status} />
+                  <PastStatus status={status} />
                   {before && before.generation !== generation && <span class="soft small">pass {generation}</span>}
                 </span>
                 <span class="soft small numeric">

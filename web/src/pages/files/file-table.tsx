@@ -7,7 +7,7 @@ import { hrefTo } from '../../router.ts'
 
 export function FileTable({ uploads }: { uploads: readonly Upload[] }) {
   return (
-    <table class="table cards">
+    <table class="table cards file-table">
       <thead>
         <tr>
           <th scope="col">Name</th>

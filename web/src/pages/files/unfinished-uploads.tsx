@@ -56,8 +56,8 @@ export function UnfinishedUploads({ domain, queue, onChoose }: UnfinishedUploads
                 {formatBytes(upload.received)} of {formatBytes(upload.size)}
               </span>
               <span class="queue-item-actions">
-                <Button compact onClick={onChoose} aria-label={`Choose ${upload.filename} again`}>
-                  Choose it again
+                <Button compact onClick={onChoose} aria-label={`Choose again: ${upload.filename}`}>
+                  Choose again
                 </Button>
                 <Button look="quiet" compact onClick={() => discard(upload)} aria-label={`Discard ${upload.filename}`}>
                   Discard

@@ -29,8 +29,12 @@ export function UploadPanel({ domain }: { domain: string }) {
   return (
     <section class="panel" aria-label="Upload">
       <div class="drop-zone">
-        <p class="drop-zone-title">Drop files here</p>
-        <p class="soft">They go to {domain}, and go on where they were if the connection breaks.</p>
+        <div>
+          <p class="drop-zone-title">Drop files anywhere on this page</p>
+          <p class="soft">
+            They go to <strong>{domain}</strong>, and go on where they were when the connection breaks.
+          </p>
+        </div>
         <Button look="primary" onClick={choose}>
           Choose files
         </Button>

@@ -17,7 +17,7 @@ export function UploadQueue({ uploader, items }: { uploader: Uploader; items: re
         </h2>
         {over.length > 0 && (
           <Button look="quiet" compact onClick={() => uploader.removeFiles(over.map(({ id }) => id))}>
-            Clear those that are done
+            Clear finished
           </Button>
         )}
       </div>
@@ -46,7 +46,7 @@ function Item({ item, uploader }: { item: QueueItem; uploader: Uploader }) {
             </Button>
           )}
           {state === 'refused' && mayTryAgain(error) && (
-            <Button compact onClick={() => uploader.retryUpload(id)} aria-label={`Try ${name} again`}>
+            <Button compact onClick={() => uploader.retryUpload(id)} aria-label={`Try again: ${name}`}>
               Try again
             </Button>
           )}

@@ -52,14 +52,17 @@ export function useFiles(domain: string, filter: Filter): Files {
 
   useEffect(() => {
     setShown(undefined)
-    void refresh()
+    let refreshedAt = 0
     let timer: ReturnType<typeof setTimeout> | undefined
-    const refreshSoon = () => {
-      timer ??= setTimeout(() => {
-        timer = undefined
-        void refresh()
-      }, refreshEveryMs)
+    const refreshNow = () => {
+      timer = undefined
+      refreshedAt = Date.now()
+      void refresh()
     }
+    const refreshSoon = () => {
+      timer ??= setTimeout(refreshNow, refreshedAt + refreshEveryMs - Date.now())
+    }
+    refreshNow()
     const leave = followDomain(domain, (event) => {
       if (event.type === 'progress') return
       setShown((before) => before && { ...before, uploads: withEvent(before.uploads, event) })

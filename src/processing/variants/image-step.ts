@@ -1,15 +1,26 @@
 import type { PictureAnswer, PictureMaker, PictureType } from '../../core/ports.ts'
+import { readHeader } from '../pictures/read-header.ts'
 import { defineStep, type Step, type StepContext, type StepOutcome } from '../step.ts'
 import { type ImageOptions, imageOptions, type VariantOptions } from './options.ts'
-import { headerBytes, readPictureHeader, typeOfHeader } from './picture-header.ts'
 
 /** What Cloudflare Images takes at most. A small file may be a picture of any size, so its header is read before. */
 const maxSourceBytes = 100_000_000
 const maxSourcePixels = 100_000_000
 const maxSourceSide = 12_000
 
+/** As much of a picture as is read for its size, which may stand behind previews and colour profiles. */
+const headerBytes = 1024 * 1024
+
 /** A variant is held in memory until it is stored. */
 const maxVariantBytes = 16 * 1024 * 1024
+
+/** The types that variants have, by what the header library calls them. */
+const variantTypes: ReadonlyMap<string, PictureType> = new Map([
+  ['jpg', 'image/jpeg'],
+  ['png', 'image/png'],
+  ['webp', 'image/webp'],
+  ['avif', 'image/avif'],
+])
 
 /** What can be decoded. */
 const readableTypes = /^image\/(jpeg|png|webp|gif|avif|heic|heif)$/
@@ -29,6 +40,7 @@ export function imageStep(pictures: PictureMaker | null): Step {
     name: 'image',
     options: imageOptions,
     accepts: (type) => type.startsWith('image/'),
+    variantNames: ({ variants }) => Object.keys(variants),
     ...(pictures ? {} : { unavailable: 'needs the binding IMAGES, which this deployment does not have' }),
     async run(context) {
       if (!pictures) throw new Error('There is nothing to make pictures with.')
@@ -69,7 +81,7 @@ async function problemOfSource(context: StepContext): Promise<Problem | undefine
   }
   if (size === 0) return unreadable
   const head = await open(context, { offset: 0, length: Math.min(size, headerBytes) })
-  const header = readPictureHeader(new Uint8Array(await new Response(head).arrayBuffer()))
+  const header = readHeader(new Uint8Array(await new Response(head).arrayBuffer()))
   if (!header) return unreadable
   const { width, height } = header
   if (width * height > maxSourcePixels || Math.max(width, height) > maxSourceSide) {
@@ -111,8 +123,8 @@ async function makeVariant(
 
 /** What was made, by its own bytes: a service may choose another format than it was asked for. Throws when it is none of ours. */
 function describe({ bytes }: Extract<PictureAnswer, { kind: 'made' }>): Made {
-  const header = readPictureHeader(bytes)
-  const type = header && typeOfHeader(header)
+  const header = readHeader(bytes)
+  const type = header && variantTypes.get(header.format)
   if (!type)
     throw new Error(`What was made is no picture that variants may be, but ${header?.format ?? 'something else'}.`)
   return { type, size: bytes.byteLength, width: header.width, height: header.height }

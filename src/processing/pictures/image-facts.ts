@@ -1,10 +1,10 @@
-import { imageSize } from 'image-size'
 import { tellOrNothing, Untellable } from '../bytes/byte-view.ts'
 import type { BoundedBytes } from '../bytes/object-bytes.ts'
 import type { ImageFacts } from '../inspect-facts.ts'
 import type { ImageHeader } from './header.ts'
 import { readHeif } from './heif.ts'
 import { readBmp, readJpeg, readPng, readWebp } from './raster.ts'
+import { readHeader } from './read-header.ts'
 import { readSvg } from './svg.ts'
 import { readTiff } from './tiff.ts'
 
@@ -50,11 +50,7 @@ const isSize = (pixels: number) => Number.isSafeInteger(pixels) && pixels > 0
 
 async function readRare(bytes: BoundedBytes): Promise<ImageHeader> {
   const head = await bytes.viewUpTo(0, rareHeaderBytes)
-  try {
-    const { width, height, type } = imageSize(head.bytes)
-    return { format: type ?? 'unknown', width, height }
-  } catch {
-    // The library has no errors of its own: whatever it throws here says that it could not read these bytes.
-    throw new Untellable('The library knows no size.')
-  }
+  const header = readHeader(head.bytes)
+  if (!header) throw new Untellable('The library knows no size.')
+  return header
 }

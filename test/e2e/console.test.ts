@@ -1,0 +1,360 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Locator, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { chromiumMissing } from '../support/e2e/chromium.ts'
+import { type ConsolePage, openConsole } from '../support/e2e/console-page.ts'
+import { expectStatus, makeDomain, type TestDomain } from '../support/e2e/domains.ts'
+import { eventually } from '../support/e2e/eventually.ts'
+import { adminToken, type LocalWorker, repository, startLocalWorker } from '../support/e2e/local-worker.ts'
+import { type MeddlingProxy, startMeddlingProxy } from '../support/e2e/meddling-proxy.ts'
+
+if (chromiumMissing) console.warn(`Left out, the web console: ${chromiumMissing}`)
+
+const mebibyte = 1024 * 1024
+
+/** Runs in the page, whose types are not in reach here. */
+const widthOf = (image: unknown) =>
+  (image as { decode(): Promise<void> }).decode().then(() => (image as { naturalWidth: number }).naturalWidth)
+
+/** For what is no page of its own. */
+const twoLooks = ['desktop-light', 'phone-dark'] as const
+
+const policy = {
+  anonymousUpload: false,
+  publicRead: false,
+  allowedTypes: ['image/*', 'video/*', 'application/pdf', 'application/octet-stream'],
+  steps: [
+    { step: 'inspect' },
+    { step: 'image', options: { variants: { thumb: { width: 400, height: 300, fit: 'cover' } } } },
+  ],
+}
+
+describe.skipIf(chromiumMissing)('the web console', () => {
+  let worker: LocalWorker
+  let network: MeddlingProxy
+  let console: ConsolePage
+  let page: Page
+  let domain: TestDomain
+  let key: string
+  let folder: string
+
+  /** A connection brings this many bytes to the server, and is silent from then on. */
+  let bytesUntilSilent = Number.POSITIVE_INFINITY
+  const silent = new Set<number>()
+  /** The offsets at which the page's appends began, in their order. */
+  const appendedAt: number[] = []
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'stevedore-console-files-'))
+    worker = await startLocalWorker()
+    network = await startMeddlingProxy(worker.port, {
+      toServer: (chunk, { index, bytesToServer }) => {
+        if (bytesToServer >= bytesUntilSilent) silent.add(index)
+        return silent.has(index) ? Buffer.alloc(0) : chunk
+      },
+    })
+    domain = await makeDomain(worker, policy)
+    key = (await makeKey()).key
+    console = await openConsole(`http://localhost:${new URL(network.url).port}`)
+    page = console.page
+    page.on('request', (request) => {
+      if (request.method() === 'PATCH') appendedAt.push(Number(request.headers()['upload-offset']))
+    })
+  })
+
+  afterAll(async () => {
+    await console?.close()
+    await network?.close()
+    await worker?.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  const asAdministrator = (method: string, path: string, body?: unknown) =>
+    worker.call(method, path, {
+      headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+
+  async function makeKey(): Promise<{ id: string; key: string }> {
+    const scopes = ['upload', 'read', 'delete', 'manage']
+    const made = await asAdministrator('POST', `/v1/domains/${domain.slug}/keys`, { scopes })
+    expectStatus(made, 201)
+    return made.json()
+  }
+
+  /** A row of the list, a file of the queue. */
+  const row = (name: string): Locator => page.getByRole('row').filter({ hasText: name })
+  const queued = (name: string): Locator => page.locator('.queue-item').filter({ hasText: name })
+  const statusOf = (name: string) => row(name).locator('[data-status]').getAttribute('data-status', { timeout: 1000 })
+
+  const untilStatus = (name: string, status: string) =>
+    eventually(async () => expect(await statusOf(name)).toBe(status))
+
+  /** Notes every state that a file of the queue, or a file of the list, is ever shown in: `harbour.png sending`. */
+  async function noteStates(): Promise<void> {
+    await page.evaluate(`
+      window.seen = new Set()
+      new MutationObserver(() => {
+        for (const item of document.querySelectorAll('.queue-item')) {
+          const { textContent } = item.querySelector('.queue-item-name')
+          seen.add(textContent + ' ' + item.dataset.state)
+          if (item.querySelector('progress')) seen.add(textContent + ' has progress')
+        }
+        for (const badge of document.querySelectorAll('tr [data-status]'))
+          seen.add(badge.closest('tr').querySelector('a').textContent + ' ' + badge.dataset.status)
+      }).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true })
+    `)
+  }
+
+  const seenStates = () => page.evaluate<string[]>('[...seen]')
+
+  /** Drops files of this disk on the page, as a hand does. */
+  async function drop(...files: { path: string; name: string; type: string }[]): Promise<void> {
+    const contents = await Promise.all(
+      files.map(async ({ path, name, type }) => ({ name, type, base64: await readFile(path, 'base64') })),
+    )
+    await page.evaluate(`{
+      const dataTransfer = new DataTransfer()
+      for (const { name, type, base64 } of ${JSON.stringify(contents)})
+        dataTransfer.items.add(new File([Uint8Array.fromBase64(base64)], name, { type, lastModified: 1 }))
+      for (const kind of ['dragover', 'drop'])
+        document.querySelector('.drop-zone').dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer }))
+    }`)
+  }
+
+  /** Ends the session that there is, and begins another. */
+  async function signInAs(credential: string): Promise<void> {
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByLabel('Key or administrator’s token').fill(credential)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('navigation', { name: 'Console' }).waitFor()
+  }
+
+  const sample = (name: string, type: string) => ({ path: join(repository, 'samples', name), name, type })
+
+  it('asks for a key, says when it is none, and lets who has one in', async () => {
+    await page.getByLabel('Key or administrator’s token').fill('stv_nobody')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('alert').filter({ hasText: 'not known here' }).waitFor()
+    expect(await console.lookAt('sign-in')).toEqual([])
+    await page.getByLabel('Key or administrator’s token').fill(key)
+    await page.keyboard.press('Enter')
+    await page.getByRole('heading', { name: 'There are no files yet' }).waitFor()
+    expect(await page.evaluate('localStorage.length')).toBe(0)
+    expect(console.complaints.splice(0)).toEqual([expect.stringContaining('401')])
+  })
+
+  it('takes three dropped files, and follows each to its end', async () => {
+    await page.locator('.live-sign.on').waitFor()
+    await noteStates()
+    const names = ['harbour.png', 'handbook.pdf', 'crossing.mp4']
+    await drop(
+      sample('harbour.png', 'image/png'),
+      sample('handbook.pdf', 'application/pdf'),
+      sample('crossing.mp4', 'video/mp4'),
+    )
+    for (const name of names) await untilStatus(name, 'complete')
+    await page.getByText('3 of 3 sent').waitFor()
+    const seen = await seenStates()
+    for (const name of names) {
+      expect(seen).toEqual(expect.arrayContaining([`${name} has progress`, `${name} sending`, `${name} sent`]))
+    }
+    const thumbnail = row('harbour.png').locator('img')
+    await thumbnail.waitFor()
+    expect(await thumbnail.evaluate(widthOf)).toBe(400)
+    expect(await console.lookAt('files')).toEqual([])
+    await page.getByText('Grid', { exact: true }).click()
+    await page.locator('.file-card img').waitFor()
+    expect(await console.lookAt('grid')).toEqual([])
+    await page.getByText('Table', { exact: true }).click()
+  })
+
+  it('says why a file is refused', async () => {
+    const path = join(folder, 'notes.txt')
+    await writeFile(path, 'These are notes.\n')
+    await page.setInputFiles('input[type=file]', path)
+    await queued('notes.txt').getByRole('alert').waitFor()
+    expect(await queued('notes.txt').getByRole('alert').textContent()).toBe(
+      'This kind of file is not taken here. Taken are image/*, video/*, application/pdf, application/octet-stream.',
+    )
+    expect(await queued('notes.txt').getByRole('button').count()).toBe(0)
+    await page.getByRole('button', { name: 'Clear finished' }).click()
+    expect(await page.locator('.queue-item').count()).toBe(0)
+    expect(console.complaints.splice(0)).toEqual([expect.stringContaining('415')])
+  })
+
+  it('goes on with a large file where it was when the page was loaded anew', async () => {
+    const bytes = noise(12 * mebibyte)
+    const path = join(folder, 'cargo.bin')
+    await writeFile(path, bytes)
+    bytesUntilSilent = 7 * mebibyte
+    await page.setInputFiles('input[type=file]', path)
+    const received = await eventually(async () => {
+      const open = await worker.env.DB.prepare(`SELECT id FROM uploaded_files WHERE filename = 'cargo.bin'`).first<{
+        id: string
+      }>()
+      const status = await worker.call('GET', `/v1/uploads/${open?.id}/status`, {
+        host: domain.host,
+        headers: { authorization: `Bearer ${key}` },
+      })
+      expect(status.json().received?.bytes).toBeGreaterThan(6 * mebibyte)
+      return status.json().received.bytes as number
+    })
+    expect(await queued('cargo.bin').getAttribute('data-state')).toBe('sending')
+    bytesUntilSilent = Number.POSITIVE_INFINITY
+    appendedAt.length = 0
+    await page.reload()
+    await page.getByRole('heading', { name: 'Not finished' }).waitFor()
+    expect(await queued('cargo.bin').textContent()).toMatch(/[67]\.\d MB of 12\.6 MB/)
+    expect(await console.lookAt('unfinished', twoLooks)).toEqual([])
+    const [chooser] = await Promise.all([
+      page.waitForEvent('filechooser'),
+      page.getByRole('button', { name: 'Choose again: cargo.bin' }).click(),
+    ])
+    expect(await statusOf('cargo.bin')).toBe('uploading')
+    await chooser.setFiles(path)
+    await untilStatus('cargo.bin', 'complete')
+    expect(appendedAt).toEqual([expect.any(Number)])
+    expect(appendedAt[0]).toBeGreaterThanOrEqual(received)
+    await row('cargo.bin').getByRole('link').click()
+    await page.getByText(sha256(bytes), { exact: true }).waitFor()
+    await page.getByRole('link', { name: '← Files' }).click()
+  })
+
+  it('pauses an upload, resumes and cancels it', async () => {
+    const path = join(folder, 'ballast.bin')
+    await writeFile(path, noise(9 * mebibyte))
+    bytesUntilSilent = 3 * mebibyte
+    await page.setInputFiles('input[type=file]', path)
+    const item = queued('ballast.bin')
+    await item.getByRole('button', { name: 'Pause ballast.bin' }).click()
+    await eventually(async () => expect(await item.getAttribute('data-state')).toBe('paused'))
+    await item.getByRole('button', { name: 'Resume ballast.bin' }).click()
+    await eventually(async () => expect(await item.getAttribute('data-state')).toBe('sending'))
+    bytesUntilSilent = Number.POSITIVE_INFINITY
+    await item.getByRole('button', { name: 'Cancel ballast.bin' }).click()
+    await eventually(async () => {
+      expect(await item.count()).toBe(0)
+      expect(await row('ballast.bin').count()).toBe(0)
+    })
+  })
+
+  it('shows the files that a filter asks for, also when the page is loaded anew', async () => {
+    await page.getByLabel('Type').selectOption('Pictures')
+    await row('handbook.pdf').waitFor({ state: 'detached' })
+    await row('harbour.png').waitFor()
+    await page.reload()
+    await row('harbour.png').waitFor()
+    expect(await page.getByRole('row').count()).toBe(2)
+    await page.getByLabel('Status').selectOption('Failed')
+    await page.getByRole('heading', { name: 'No file is like that' }).waitFor()
+    await page.getByRole('button', { name: 'Show all' }).click()
+    await row('handbook.pdf').waitFor()
+  })
+
+  it('shows more pages of a long list, and keeps them while new files come in', async () => {
+    const shelf = await makeDomain(worker, { anonymousUpload: false, steps: [] })
+    const shelve = async (names: string[]) => {
+      const parts = names.map(
+        (name) => `--x\r\nContent-Disposition: form-data; name=f; filename=${name}\r\n\r\nabc\r\n`,
+      )
+      const answer = await worker.call('POST', '/v1/uploads', {
+        host: shelf.host,
+        headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'multipart/form-data; boundary=x' },
+        body: `${parts.join('')}--x--\r\n`,
+      })
+      expectStatus(answer, 202)
+    }
+    await shelve(Array.from({ length: 60 }, (_, index) => `file-${index}.txt`))
+    await signInAs(adminToken)
+    await page.goto(`${page.url().split('#')[0]}#/files/${shelf.slug}`)
+    await page.locator('.live-sign.on').waitFor()
+    const rows = page.locator('tbody tr')
+    await eventually(async () => expect(await rows.count()).toBe(50))
+    await page.getByRole('button', { name: 'Show more' }).click()
+    await eventually(async () => expect(await rows.count()).toBe(60))
+    expect(await page.getByRole('button', { name: 'Show more' }).count()).toBe(0)
+    await shelve(['newest.txt'])
+    await row('newest.txt').waitFor()
+    expect(await rows.count()).toBe(61)
+    await signInAs(key)
+    await row('harbour.png').waitFor()
+  })
+
+  it('says everything about a file, gives it back, processes it again, and deletes it', async () => {
+    await row('harbour.png').getByRole('link').click()
+    await page.locator('.preview img').waitFor()
+    for (const step of ['inspect', 'image']) await page.getByRole('heading', { name: step, exact: true }).waitFor()
+    await page.locator('summary').first().click()
+    expect(await console.lookAt('file')).toEqual([])
+
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download' }).click(),
+    ])
+    expect(download.suggestedFilename()).toBe('harbour.png')
+    expect(sha256(await readFile(await download.path()))).toBe(
+      sha256(await readFile(join(repository, 'samples/harbour.png'))),
+    )
+
+    await page.getByRole('button', { name: 'Process again' }).click()
+    await page.getByText('in pass 2').waitFor()
+    await eventually(async () =>
+      expect(await page.locator('.page-head [data-status]').getAttribute('data-status')).toBe('complete'),
+    )
+
+    await page.getByRole('button', { name: 'Delete' }).click()
+    expect(await console.lookAt('delete', twoLooks)).toEqual([])
+    await page.keyboard.press('Escape')
+    expect(await page.getByRole('dialog').count()).toBe(0)
+    await page.getByRole('button', { name: 'Delete' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+    await row('handbook.pdf').waitFor()
+    expect(await row('harbour.png').count()).toBe(0)
+  })
+
+  it('is used by keyboard', async () => {
+    await page.reload()
+    await row('handbook.pdf').waitFor()
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content')
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate('document.activeElement.id')).toBe('main')
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Choose files')
+    const choosing = page.waitForEvent('filechooser')
+    // The browser is told to hand the choice over before the key is pressed.
+    await page.evaluate('0')
+    await page.keyboard.press('Enter')
+    expect((await choosing).isMultiple()).toBe(true)
+  })
+
+  it('ends the session when the key has been revoked', async () => {
+    const { id: keyId, key } = await makeKey()
+    await signInAs(key)
+    await row('handbook.pdf').getByRole('link').click()
+    await page.getByRole('button', { name: 'Process again' }).waitFor()
+    expectStatus(await asAdministrator('DELETE', `/v1/domains/${domain.slug}/keys/${keyId}`), 204)
+    await page.getByRole('button', { name: 'Process again' }).click()
+    await page.getByRole('alert').filter({ hasText: 'not known any more' }).waitFor()
+    expect(console.complaints.splice(0)).toEqual([expect.stringContaining('401')])
+  })
+
+  it('forgets the key when one signs out', async () => {
+    await page.getByLabel('Key or administrator’s token').fill(key)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByRole('heading', { name: 'Sign in to Stevedore' }).waitFor()
+    await page.reload()
+    await page.getByRole('heading', { name: 'Sign in to Stevedore' }).waitFor()
+    expect(await page.evaluate('JSON.stringify([{ ...sessionStorage }, { ...localStorage }])')).not.toContain(key)
+  })
+
+  it('has asked nobody else for anything, and given the browser nothing to complain of', () => {
+    expect(console.foreignRequests).toEqual([])
+    expect(console.complaints).toEqual([])
+  })
+})
