@@ -1,8 +1,8 @@
 import { at, type DeadLetter, type Domain, tell } from '../../administration.ts'
 import { Button } from '../../parts/button.tsx'
+import { formatBinary } from '../../parts/byte-units.ts'
 import { Meter } from '../../parts/meter.tsx'
 import { ErrorNotice } from '../../parts/notice.tsx'
-import { formatBytes } from '../../parts/sizes.ts'
 import { Time } from '../../parts/time.tsx'
 import { useAction } from '../../parts/use-action.ts'
 import { hrefTo } from '../../router.ts'
@@ -69,7 +69,7 @@ function DomainRow({ domain, letters, onRestored }: DomainRowProps) {
         </span>
       </td>
       <td data-label="Stored">
-        <Meter label={`Stored by ${slug}`} value={stored.bytes} most={quota('quotaBytes')} format={formatBytes} />
+        <Meter label={`Stored by ${slug}`} value={stored.bytes} most={quota('quotaBytes')} format={formatBinary} />
       </td>
       <td data-label="Files">
         <Meter label={`Files of ${slug}`} value={stored.files} most={quota('quotaFiles')} format={formatCount} />

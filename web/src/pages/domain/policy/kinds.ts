@@ -1,5 +1,5 @@
 import type { Schema } from '../../../description.ts'
-import { formatBinary } from './byte-units.ts'
+import { formatBinary } from '../../../parts/byte-units.ts'
 
 /** How a value of a schema is edited. */
 export type Kind = 'boolean' | 'choice' | 'bytes' | 'number' | 'text' | 'texts' | 'objects' | 'record' | 'json'

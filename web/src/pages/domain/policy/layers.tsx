@@ -19,7 +19,7 @@ export function isLocked(author: Author, schema: Schema): boolean {
 export function noteOf(domain: Domain, author: Author, name: string, schema: Schema): ComponentChildren {
   if (isLocked(author, schema)) return <span class="note"> Only the administrator sets this.</span>
   if (!Object.hasOwn(domain.managerPolicy, name)) return null
-  if (author === 'manager') return <span class="note"> Set by the domain’s manager.</span>
+  if (author === 'manager') return <span class="note"> Set by you, or another manager.</span>
   const inForce = domain.policy[name]
   if (isSame(inForce, domain.administratorPolicy[name])) return null
   return <span class="note"> Narrowed by the domain’s manager to: {formatValue(kindOf(name, schema), inForce)}.</span>

@@ -17,22 +17,23 @@ export function ManagersLayer({ domain: { slug, managerPolicy }, author, onDropp
   const [isDropping, setDropping] = useState(false)
   const fields = Object.keys(managerPolicy)
   const list = fields.map(labelOf).join(', ')
+  const isOwn = author === 'manager'
   return (
     <div class="row spread policy-layers">
       <p class="soft">
-        {author === 'administrator'
-          ? 'You set the outer bound. The domain’s manager may be stricter, and the narrower of both is in force.'
-          : 'You see what is in force. You may be stricter than what the administrator allows, and no more open.'}
-        {fields.length > 0 && ` Set by the manager: ${list}.`}
+        {isOwn
+          ? 'You see what is in force. You may be stricter than what the administrator allows, and no more open.'
+          : 'You set the outer bound. The domain’s manager may be stricter, and the narrower of both is in force.'}
+        {fields.length > 0 && ` Set by ${isOwn ? 'you' : 'the manager'}: ${list}.`}
       </p>
       {fields.length > 0 && (
         <Button compact onClick={() => setDropping(true)}>
-          Drop the manager’s settings
+          {isOwn ? 'Drop your settings' : 'Drop the manager’s settings'}
         </Button>
       )}
       {isDropping && (
         <Confirmation
-          title="Drop the manager’s settings?"
+          title={isOwn ? 'Drop your settings?' : 'Drop the manager’s settings?'}
           action="Drop"
           onConfirm={async () => onDropped(await tell<Domain>('PATCH', at(slug), { managerPolicy: null }))}
           onClose={() => setDropping(false)}

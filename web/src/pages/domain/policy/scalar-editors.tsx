@@ -1,6 +1,6 @@
 import { useId, useState } from 'preact/hooks'
+import { type ByteUnit, byteUnits, wholeUnitOf } from '../../../parts/byte-units.ts'
 import { Field } from '../../../parts/field.tsx'
-import { byteUnits, unitFor } from './byte-units.ts'
 import type { EditorProps } from './editor.ts'
 import { Hint } from './hint.tsx'
 import { isNullable, labelOf, unitOf } from './kinds.ts'
@@ -99,11 +99,11 @@ export function NumberEditor({ name, path, schema, value, onChange, problems, no
 }
 
 export function BytesEditor({ name, path, schema, value, onChange, problems, note }: EditorProps) {
-  const [unit, setUnit] = useState<(typeof byteUnits)[number]>(
-    typeof value === 'number' ? unitFor(value) : (byteUnits.find(({ label }) => label === 'GiB') ?? byteUnits[0]),
+  const [unit, setUnit] = useState<ByteUnit>(
+    typeof value === 'number' ? wholeUnitOf(value) : (byteUnits.find(({ label }) => label === 'GiB') ?? byteUnits[0]),
   )
   const [text, setText] = useState(typeof value === 'number' ? String(value / unit.bytes) : '')
-  const change = (newText: string, newUnit: (typeof byteUnits)[number]) => {
+  const change = (newText: string, newUnit: ByteUnit) => {
     setText(newText)
     setUnit(newUnit)
     onChange(numberIn(newText, newUnit.bytes))

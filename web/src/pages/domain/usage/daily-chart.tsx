@@ -1,10 +1,10 @@
 import { useState } from 'preact/hooks'
 import type { DailyUsage } from '../../../administration.ts'
-import { formatBytes } from '../../../parts/sizes.ts'
+import { formatBinary } from '../../../parts/byte-units.ts'
 
 const measures = [
   { name: 'files', label: 'Files', format: (value: number) => value.toLocaleString() },
-  { name: 'bytes', label: 'Bytes', format: formatBytes },
+  { name: 'bytes', label: 'Bytes', format: formatBinary },
 ] as const
 
 /** The days as they stand in the answer are those of UTC. */
@@ -38,7 +38,7 @@ export function DailyChart({ days }: { days: readonly DailyUsage[] }) {
             </>
           )}
         </figcaption>
-        <fieldset class="chart-measures">
+        <fieldset class="switch">
           <legend class="unseen">What the bars show</legend>
           {measures.map((it) => (
             <label key={it.name}>

@@ -1,9 +1,9 @@
 import { ask, at, type DailyUsage, type Usage } from '../../../administration.ts'
+import { formatBinary } from '../../../parts/byte-units.ts'
 import { Loading } from '../../../parts/loading.tsx'
 import { Meter } from '../../../parts/meter.tsx'
 import { ErrorNotice } from '../../../parts/notice.tsx'
 import { Panel } from '../../../parts/panel.tsx'
-import { formatBytes } from '../../../parts/sizes.ts'
 import { useLoaded } from '../../../parts/use-loaded.ts'
 import type { TabProps } from '../tab.ts'
 import { DailyChart } from './daily-chart.tsx'
@@ -38,7 +38,7 @@ function Figures({ usage }: { usage: Usage }) {
       <div class="panel figure">
         <dt>Stored</dt>
         <dd>
-          <Meter label="Stored of the quota" value={usage.bytes} most={usage.quotaBytes} format={formatBytes} />
+          <Meter label="Stored of the quota" value={usage.bytes} most={usage.quotaBytes} format={formatBinary} />
           {usage.quotaBytes === null && <span class="soft small">No limit</span>}
         </dd>
       </div>
