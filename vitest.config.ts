@@ -5,6 +5,10 @@ import { defineConfig } from 'vitest/config'
 const testVars = {
   MODE: 'development',
   ADMIN_TOKEN: 'test-admin-token',
+  // A line for each of thousands of requests would bury what a test has to say.
+  LOG_LEVEL: 'warn',
+  // At once: what outlives an answer is waited for.
+  METRICS_GATHER_SECONDS: '0',
 }
 
 export default defineConfig({

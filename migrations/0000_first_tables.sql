@@ -56,10 +56,6 @@ CREATE TABLE `sweep_cursors` (
 --> statement-breakpoint
 CREATE TABLE `domain_accounts` (
 	`domain_id` text PRIMARY KEY NOT NULL,
-	`policy` text NOT NULL,
-	`administrator_policy` text NOT NULL,
-	`manager_policy` text NOT NULL,
-	`policy_version` integer DEFAULT 1 NOT NULL,
 	`suspended_at` integer,
 	`deleted_at` integer,
 	`purge_started_at` integer,
@@ -82,6 +78,15 @@ CREATE TABLE `domain_accounts` (
 );
 --> statement-breakpoint
 CREATE INDEX `domain_accounts_deleted` ON `domain_accounts` (`deleted_at`) WHERE deleted_at IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `domain_policies` (
+	`domain_id` text PRIMARY KEY NOT NULL,
+	`policy` text NOT NULL,
+	`administrator_policy` text NOT NULL,
+	`manager_policy` text NOT NULL,
+	`version` integer DEFAULT 1 NOT NULL,
+	FOREIGN KEY (`domain_id`) REFERENCES `domain_accounts`(`domain_id`) ON UPDATE no action ON DELETE no action
+);
+--> statement-breakpoint
 CREATE TABLE `domains` (
 	`id` text PRIMARY KEY NOT NULL,
 	`slug` text NOT NULL,
@@ -170,6 +175,8 @@ CREATE TABLE `uploaded_files` (
 	`metadata` text NOT NULL,
 	`protocol` text NOT NULL,
 	`callback_url` text,
+	`traceparent` text,
+	`tracestate` text,
 	`last_event` integer NOT NULL,
 	`created_at` integer NOT NULL,
 	`updated_at` integer NOT NULL,

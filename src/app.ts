@@ -4,13 +4,15 @@ import { requestId } from 'hono/request-id'
 import type { AppContext, AppEnv } from './context.ts'
 import { Refusal } from './core/errors.ts'
 import { buildDeps, type Deps } from './deps.ts'
-import { log } from './log.ts'
+import { journal, workIds } from './journal.ts'
+import { logFrom } from './log.ts'
 import { credential } from './middleware/credential.ts'
 import { crossOrigin } from './middleware/cross-origin.ts'
 import { deps } from './middleware/deps.ts'
 import { domain } from './middleware/domain.ts'
 import { domainRules } from './middleware/domain-rules.ts'
 import { host } from './middleware/host.ts'
+import { observe } from './middleware/observe.ts'
 import { requestBody } from './middleware/request-body.ts'
 import { methodOverride, requireTusVersion, tusProtocol } from './middleware/tus-protocol.ts'
 import { invalidRequest, problemDocument, toRefusal } from './problem.ts'
@@ -27,6 +29,7 @@ import { domainRoutes } from './routes/domains.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { openApiInfo } from './routes/openapi-info.ts'
 import { resumableRoutes } from './routes/resumable/resumable.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
@@ -51,6 +54,7 @@ export function createApp(
 
   app.use('/v1/tus/*', methodOverride(app))
   app.use(requestId())
+  app.use(observe({ journal, log: logFrom('info', workIds) }))
   app.use(methodNotAllowed({ app, onMethodNotAllowed: refuseMethod }))
   app.use(requestBody())
   app.use(deps(build))
@@ -80,6 +84,7 @@ export function createApp(
   app.route('/', adminRoutes)
   app.route('/', internalJobRoutes)
   app.route('/', healthRoutes)
+  app.route('/', metricsRoutes)
   app.route('/', consoleRoutes)
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
@@ -104,15 +109,11 @@ function refuseMethod(c: AppContext, methods: string[]): Response {
   )
 }
 
-/** A refusal as the client sees it. What nobody expected is in the log, under the same request id. */
+/** A refusal as the client sees it. What nobody expected is in the log, in the line of the same request id. */
 function answer(c: AppContext, refusal: Refusal): Response {
   const document = { ...problemDocument(refusal), requestId: c.var.requestId }
-  if (document.status >= 500)
-    log('error', 'request-failed', {
-      requestId: c.var.requestId,
-      code: refusal.code,
-      error: refusal.cause ?? refusal,
-    })
+  journal.note({ code: refusal.code })
+  if (document.status >= 500) c.set('failure', refusal.cause ?? refusal)
   if (document.status === 401) c.header('WWW-Authenticate', 'Bearer')
   if (refusal.retryAfterSeconds !== undefined) c.header('Retry-After', String(refusal.retryAfterSeconds))
   c.header('Content-Type', 'application/problem+json')

@@ -1,8 +1,9 @@
 import { maxRunningPerDomain } from './core/backoff.ts'
-import type { JobQueue } from './core/ports.ts'
+import type { JobQueue, Meter } from './core/ports.ts'
 import type { Env } from './env.ts'
 import { CloudflareJobQueue } from './queue/cloudflare.ts'
 import { coalesce } from './queue/coalesce.ts'
+import { measuredQueue } from './queue/measured.ts'
 import { failedJobUrl, jobUrl, QStashJobQueue, qstashVerifier } from './queue/qstash.ts'
 import { type DrainOptions, RedisJobQueue } from './queue/redis.ts'
 import { noteDeadJob, type RunJobParts, runJob } from './services/run-job.ts'
@@ -19,30 +20,40 @@ export interface BuiltQueue {
 /** What jobs that are drained here work with, besides the queue itself. */
 interface QueueParts extends Omit<RunJobParts, keyof BuiltQueue> {
   env: Env
-  defer(promise: Promise<unknown>): void
+}
+
+interface QueueSurroundings {
+  meter: Meter
+  /** Lets a promise outlive the answer, of which it is no part. */
+  outlive(promise: Promise<unknown>): void
 }
 
 /** QStash when its token is set, else Redis when its URL is, else Cloudflare Queues. */
-export function buildQueue(parts: QueueParts): BuiltQueue {
+export function buildQueue(parts: QueueParts, surroundings: QueueSurroundings): BuiltQueue {
+  const { meter } = surroundings
   const { QSTASH_TOKEN, QSTASH_URL, CALLBACK_URL, UPSTASH_REDIS_REST_URL, UPSTASH_REDIS_REST_TOKEN, JOBS } = parts.env
   if (QSTASH_TOKEN && CALLBACK_URL) {
     const queue = new QStashJobQueue({ token: QSTASH_TOKEN, baseUrl: QSTASH_URL, callbackUrl: CALLBACK_URL })
-    return { queue, drainQueue: null, maxRunning: null }
+    return { queue: measuredQueue(queue, meter), drainQueue: null, maxRunning: null }
   }
   if (UPSTASH_REDIS_REST_URL && UPSTASH_REDIS_REST_TOKEN) {
     const redis = { url: UPSTASH_REDIS_REST_URL, token: UPSTASH_REDIS_REST_TOKEN }
-    return drainedQueue(parts, new RedisJobQueue(redis, parts.now))
+    return drainedQueue(parts, new RedisJobQueue(redis, parts.now), surroundings)
   }
   const queue = new CloudflareJobQueue(JOBS as NonNullable<Env['JOBS']>)
-  return { queue, drainQueue: null, maxRunning: maxRunningPerDomain }
+  return { queue: measuredQueue(queue, meter), drainQueue: null, maxRunning: maxRunningPerDomain }
 }
 
-/** Redis calls nobody: it is drained after each publish, and by the scheduled handler. */
-function drainedQueue(deps: QueueParts, redis: RedisJobQueue): BuiltQueue {
+/**
+ * Redis calls nobody: it is drained after each publish, and by the scheduled handler. What drains after a publish is other
+ * work than what has published, whose line in the log is not to wait for it.
+ */
+function drainedQueue(deps: QueueParts, redis: RedisJobQueue, { meter, outlive }: QueueSurroundings): BuiltQueue {
+  const measured = measuredQueue(redis, meter)
   const queue: JobQueue = {
     publish: async (jobs, options) => {
-      await redis.publish(jobs, options)
-      if (!options?.delaySeconds) deps.defer(drainSoon())
+      await measured.publish(jobs, options)
+      if (!options?.delaySeconds) outlive(drainSoon())
     },
   }
   const parts = { ...deps, queue, maxRunning: maxRunningPerDomain }

@@ -11,6 +11,8 @@ export interface AppEnv {
   Variables: {
     requestId: string
     deps: Deps
+    /** What nobody expected, and went wrong: for the log alone. */
+    failure: unknown
     body: RequestBody
     /** Scheme, host and port that the request was sent to. Set on `/v1/…`. */
     origin: string

@@ -1,9 +1,11 @@
 import { type BuiltQueue, buildCallbacks, buildQueue, type CallbackGuard } from './build-queue.ts'
 import { ClamdScanner } from './clamav/clamd-scanner.ts'
+import { dataPointOf } from './core/data-point.ts'
 import type { Domain } from './core/domain.ts'
+import type { Tally } from './core/figures.ts'
 import { type Jurisdiction, jurisdictions, type Located } from './core/jurisdiction.ts'
 import type { OutboundRules } from './core/outbound-url.ts'
-import type { Clock, Log, PostSigned, RateLimiter, TxtLookup, Watchers } from './core/ports.ts'
+import type { Clock, Journal, Log, PostSigned, RateLimiter, Report, TxtLookup, Watchers } from './core/ports.ts'
 import { TimedCache } from './core/timed-cache.ts'
 import { attemptTimeoutSeconds, keptAnswerBytes, retrySchedule } from './core/webhook.ts'
 import type { ApiKey } from './db/api-keys.ts'
@@ -12,10 +14,12 @@ import { dnsOverHttps } from './dns/dns-over-https.ts'
 import { type Env, parseEnv } from './env.ts'
 import { CloudflareImages } from './images/cloudflare-images.ts'
 import { BufferPool } from './ingest/buffer-pool.ts'
+import { journal, meter, workIds } from './journal.ts'
 import { DurableRateLimiter } from './limits/durable.ts'
 import { UpstashRateLimiter } from './limits/upstash.ts'
 import { DurableWatchers } from './live/durable-watchers.ts'
-import { log } from './log.ts'
+import { logFrom } from './log.ts'
+import { IsolateFigures } from './metrics/isolate-figures.ts'
 import { signedPost } from './outbound/signed-post.ts'
 import type { HttpStepParts } from './processing/http.ts'
 import type { Steps } from './processing/step.ts'
@@ -79,6 +83,10 @@ export interface Deps extends BuiltQueue {
   now(): number
   random(): number
   log: Log
+  journal: Journal
+  report: Report
+  /** What all isolates have counted; null where that is not gathered. */
+  readTotals(): Promise<Tally | null>
   defer(promise: Promise<unknown>): void
 }
 
@@ -96,7 +104,10 @@ export function buildDeps(
   const parts = {
     ...adapters,
     ...replace?.(adapters),
-    defer: (promise: Promise<unknown>) => context.waitUntil(promise),
+    defer: (promise: Promise<unknown>) => {
+      journal.outlive(promise)
+      context.waitUntil(promise)
+    },
   }
   const watchers = new DurableWatchers({
     objects: env.WATCHERS,
@@ -105,23 +116,36 @@ export function buildDeps(
     log: parts.log,
     defer: parts.defer,
   })
-  const deps = { ...parts, watchers }
-  return { ...deps, ...buildQueue(deps) }
+  const outlive = (promise: Promise<unknown>) => context.waitUntil(promise)
+  const report: Report = (record) => {
+    env.METRICS?.writeDataPoint(dataPointOf(record))
+    parts.figures.count(record, outlive)
+  }
+  const deps = { ...parts, watchers, report }
+  return { ...deps, ...buildQueue(deps, { meter, outlive }) }
 }
 
-type Adapters = Omit<Deps, keyof BuiltQueue | 'defer' | 'watchers'>
+type Adapters = Omit<Deps, keyof BuiltQueue | 'defer' | 'watchers' | 'report'> & {
+  figures: Pick<IsolateFigures, 'count'>
+}
 
 /** Adapters by environment: they hold bindings and configuration, and nothing of a request. */
 const shared = new WeakMap<Env, Adapters>()
 
 function buildAdapters(env: Env): Adapters {
-  const control = openDatabase(env.DB)
+  const control = openDatabase(env.DB, meter)
   const places = buildPlaces(env, control)
   const databaseFor = (domain: Located) => placeFor(places, domain).db
   const now = () => Date.now() + env.CLOCK_OFFSET_SECONDS * 1000
   const baseDomain = env.BASE_DOMAIN
   const placeCache = new TimedCache<Place>(placeCacheMs)
   const directory = new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now })
+  const log = logFrom(env.LOG_LEVEL, workIds)
+  const figures = new IsolateFigures({
+    objects: env.TOTALS ?? null,
+    gatherMs: env.METRICS_GATHER_SECONDS * 1000,
+    log,
+  })
   const adapters = {
     env,
     control,
@@ -137,7 +161,12 @@ function buildAdapters(env: Env): Adapters {
     sessions: new Sessions(env.UPLOAD_SESSIONS, { keepsPlaces: env.MODE === 'production' }),
     sessionMs: env.RESUMABLE_HOURS * 3600_000,
     quietDomains,
-    postSigned: signedPost({ timeoutMs: attemptTimeoutSeconds * 1000, mostAnswerBytes: keptAnswerBytes }),
+    postSigned: signedPost({
+      timeoutMs: attemptTimeoutSeconds * 1000,
+      mostAnswerBytes: keptAnswerBytes,
+      meter,
+      journal,
+    }),
     outboundRules: outboundRulesOf(env),
     retrySchedule: env.WEBHOOK_RETRY_SECONDS ?? retrySchedule,
     baseDomain,
@@ -152,6 +181,9 @@ function buildAdapters(env: Env): Adapters {
     now,
     random: Math.random,
     log,
+    journal,
+    figures,
+    readTotals: () => figures.read(),
   }
   shared.set(env, adapters)
   return adapters
@@ -178,7 +210,7 @@ function buildHttpParts(
     now,
   }
   return {
-    post: signedPost({ timeoutMs: 30_000, mostAnswerBytes: 64 * 1024 }),
+    post: signedPost({ timeoutMs: 30_000, mostAnswerBytes: 64 * 1024, meter, journal }),
     rules: outboundRulesOf(env),
     invite: (file, step, until) => inviteProcessor(parts, file, step, until),
     unavailable:
@@ -201,10 +233,11 @@ function buildPlaces(env: Env, control: Database): Place[] {
     eu: { db: env.DB_EU, bucket: env.BUCKET_EU },
     fedramp: { db: env.DB_FEDRAMP, bucket: env.BUCKET_FEDRAMP },
   }
-  const places: Place[] = [{ jurisdiction: null, db: control, storage: new ObjectStorage(env.BUCKET) }]
+  const places: Place[] = [{ jurisdiction: null, db: control, storage: new ObjectStorage(env.BUCKET, meter) }]
   for (const jurisdiction of jurisdictions) {
     const { db, bucket } = bindings[jurisdiction]
-    if (db && bucket) places.push({ jurisdiction, db: openDatabase(db), storage: new ObjectStorage(bucket) })
+    if (db && bucket)
+      places.push({ jurisdiction, db: openDatabase(db, meter), storage: new ObjectStorage(bucket, meter) })
   }
   return places
 }

@@ -3,6 +3,7 @@ import { developmentAdminToken } from './core/development.ts'
 import { Misconfigured } from './core/errors.ts'
 import { parseHost } from './core/host.ts'
 import type { Job } from './core/job.ts'
+import { logLevels } from './core/log-line.ts'
 import { parseAddress } from './core/socket-address.ts'
 
 const secret = z.string().min(1)
@@ -45,6 +46,20 @@ const envSchema = z
       (value) => typeof value === 'object' && value !== null,
       'the Durable Object binding is missing',
     ),
+    /** Where what all isolates have counted comes together; without it `/metrics` shows only what the databases know. */
+    TOTALS: z
+      .custom<Cloudflare.Env['TOTALS']>(
+        (value) => typeof value === 'object' && value !== null,
+        'the Durable Object binding is missing',
+      )
+      .optional(),
+    /** Gets a data point of each request and job. */
+    METRICS: z
+      .custom<AnalyticsEngineDataset>(
+        (value) => typeof value === 'object' && value !== null,
+        'the Analytics Engine binding is missing',
+      )
+      .optional(),
     /** Makes the pictures of the step `image`; without it no policy can ask for that. */
     IMAGES: z
       .custom<ImagesBinding>((value) => typeof value === 'object' && value !== null, 'the Images binding is missing')
@@ -61,6 +76,10 @@ const envSchema = z
     RESUMABLE_HOURS: z.coerce.number().int().min(1).max(144).default(24),
     /** `development` opens what a developer needs on his own machine; set by the scripts of this project and the tests. */
     MODE: z.enum(['production', 'development']).default('production'),
+    /** What is written to the log: lines of this level and above. */
+    LOG_LEVEL: z.enum(logLevels).default('info'),
+    /** For how many seconds an isolate keeps to itself what it has counted; it has 30 after an answer. */
+    METRICS_GATHER_SECONDS: z.coerce.number().min(0).max(20).default(5),
     /** Development only: how far ahead of the time the reconciler and the leases are, in seconds. */
     CLOCK_OFFSET_SECONDS: z.coerce.number().int().min(0).default(0),
     /** Development only: the seconds from each failed attempt of a webhook to the next, such as `1,2,5`. */

@@ -4,6 +4,7 @@ import { createWorker } from './worker.ts'
 
 export { RateLimiterObject } from './limits/rate-limiter-object.ts'
 export { WatchObject } from './live/watch-object.ts'
+export { TotalsObject } from './metrics/totals-object.ts'
 
 /** One resumable upload each. */
 export class UploadSession extends uploadSessionClass(buildDeps) {}

@@ -1,18 +1,10 @@
+import { type LogLevel, logLevels, logLine } from './core/log-line.ts'
 import type { Log } from './core/ports.ts'
 
-/** Writes each event as one line of JSON. Errors keep their message, stack and cause; they never leave by another way. */
-export const log: Log = (level, event, fields = {}) => {
-  const line = JSON.stringify({ level, event, ...fields }, (_key, value) =>
-    value instanceof Error ? describe(value) : value,
-  )
-  console[level](line)
-}
-
-function describe(error: Error): Record<string, unknown> {
-  return {
-    name: error.name,
-    message: error.message,
-    stack: error.stack,
-    ...(error.cause === undefined ? {} : { cause: error.cause }),
+/** Writes each event of this level and above as one line of JSON. `context`: what every line says of where it was written. */
+export function logFrom(least: LogLevel, context: () => Record<string, unknown>): Log {
+  const from = logLevels.indexOf(least)
+  return (level, event, fields) => {
+    if (logLevels.indexOf(level) >= from) console[level](logLine(level, event, { ...context(), ...fields }))
   }
 }

@@ -31,7 +31,10 @@ export function createWorker(
 
     async scheduled(_controller, env, context) {
       const deps = build(env, context)
-      for (const place of deps.places) await reconcile({ ...deps, ...place })
+      await deps.journal.run('sweep', {}, async (work) => {
+        for (const place of deps.places) await reconcile({ ...deps, ...place })
+        deps.report(work.record())
+      })
       await deps.drainQueue?.()
     },
   } satisfies ExportedHandler<Cloudflare.Env>

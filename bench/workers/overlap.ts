@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { minPartBytes } from '../../src/core/part-size.ts'
 import { policySchema } from '../../src/core/policy.ts'
+import { unmeasured } from '../../src/core/ports.ts'
 import { BufferPool } from '../../src/ingest/buffer-pool.ts'
 import { storeFile } from '../../src/ingest/store-file.ts'
 import type { ByteSource, Filled } from '../../src/multipart/byte-source.ts'
@@ -93,7 +94,7 @@ export default {
     if (pathname === '/in-turns') return Response.json({ size: await storeInTurns(source, bucket, key, minPartBytes) })
     const expected = { filename: 'bench.bin', declaredType: null, digests: new Map(), policy }
     const claim = { async open() {}, async abandon() {} }
-    const parts = { storage: new ObjectStorage(bucket), pool, claim }
+    const parts = { storage: new ObjectStorage(bucket, unmeasured), pool, claim }
     const { size } = await storeFile(source, { ...expected, key, atMostBytes: null }, parts)
     return Response.json({ size })
   },

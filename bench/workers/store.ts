@@ -1,5 +1,6 @@
 import { maxStorableBytes } from '../../src/core/part-size.ts'
 import { policySchema } from '../../src/core/policy.ts'
+import { unmeasured } from '../../src/core/ports.ts'
 import { BufferPool } from '../../src/ingest/buffer-pool.ts'
 import { type LargeFileClaim, storeFile } from '../../src/ingest/store-file.ts'
 import { boundaryOf } from '../../src/multipart/boundary.ts'
@@ -24,7 +25,7 @@ async function storeForm(request: Request, bucket: R2Bucket, key: string): Promi
   if (!part) throw new Error('The form has no file')
   const atMostBytes = Number(request.headers.get('content-length'))
   const expected = { filename: 'bench.bin', declaredType: null, digests: new Map(), policy }
-  const parts = { storage: new ObjectStorage(bucket), pool, claim: noClaim }
+  const parts = { storage: new ObjectStorage(bucket, unmeasured), pool, claim: noClaim }
   const { size } = await storeFile(part, { ...expected, key, atMostBytes }, parts)
   await form.next()
   return size

@@ -58,12 +58,18 @@ function parseValue(name: string, text: string, field: Schema): unknown {
     if (/^\d{1,15}$/.test(text)) return Number(text)
     throw wrong('a whole number')
   }
+  const items = itemTypesOf(field)
   // A list of plain words needs no JSON; anything may be given as JSON.
-  if (types.has('array') && !text.startsWith('[')) return parseList(text)
+  if (types.has('array') && !text.startsWith('[') && !items.has('object')) return parseList(text)
   if (!types.has('array') && !types.has('object')) return text
   try {
     return JSON.parse(text)
   } catch {
-    throw wrong('JSON')
+    throw wrong(items.has('object') ? 'a list of objects, as JSON' : 'JSON')
   }
+}
+
+function itemTypesOf({ items, anyOf = [], oneOf = [] }: Schema): Set<string> {
+  const inner = [...anyOf, ...oneOf].flatMap((part) => [...itemTypesOf(part)])
+  return new Set([...(items ? typesOf(items) : []), ...inner])
 }

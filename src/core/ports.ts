@@ -1,8 +1,11 @@
 import type { Progress } from './file-event.ts'
 import type { Job } from './job.ts'
 import type { Located } from './jurisdiction.ts'
+import type { LogLevel } from './log-line.ts'
 import type { RateBucket, RateVerdict } from './rate-limit.ts'
+import type { Span, TraceHeaders } from './trace-context.ts'
 import type { OpenWatch, Watch } from './watch.ts'
+import type { CalledPart, WorkKind, WorkNotes, WorkRecord } from './work-record.ts'
 
 /** Where jobs are put. One contract suite (`test/job-queue/contract.ts`) holds for every implementation. */
 export interface JobQueue {
@@ -40,7 +43,39 @@ export interface Watchers {
 }
 
 /** Writes one structured line. `event` is a stable name in kebab-case; `fields` holds plain JSON. */
-export type Log = (level: 'debug' | 'info' | 'warn' | 'error', event: string, fields?: Record<string, unknown>) => void
+export type Log = (level: LogLevel, event: string, fields?: Record<string, unknown>) => void
+
+/** Called when a call to a part begins; what it returns is called when that ends, and told if the part did not do its work. */
+export type Meter = (part: CalledPart) => (failed?: 'failed') => void
+
+/** For what runs outside of any piece of work that is written down. */
+export const unmeasured: Meter = () => () => {}
+
+/** A piece of work that goes on: a request, a job, or what else leaves a line in the log. */
+export interface Work {
+  note(notes: WorkNotes): void
+  /** What is known of it by now. */
+  record(): WorkRecord
+  /** What it has begun that may go on after its answer. */
+  readonly outliving: readonly Promise<unknown>[]
+}
+
+/** Where code says what the piece of work is about that it runs in, without being handed it. */
+export interface Journal {
+  /** Runs a piece of work under a record and a span of its own. `before`: the span that has led to it. */
+  run<T>(kind: WorkKind, of: { requestId?: string; before?: Span | null }, work: (work: Work) => T): T
+  /** Adds to what is known of the work that runs now; the last word about each thing counts. */
+  note(notes: WorkNotes): void
+  /** Makes the work that runs now a part of the trace that its row has brought, if it has one. */
+  join(trace: TraceHeaders): void
+  /** Notes what may go on after the answer of the work that runs now. */
+  outlive(promise: Promise<unknown>): void
+  /** The trace that the work which runs now belongs to, for what it makes. */
+  trace(): TraceHeaders
+}
+
+/** Takes note of a piece of work that has ended, for the metrics. Never throws, and nobody waits for it. */
+export type Report = (record: WorkRecord) => void
 
 /** Milliseconds since 1970, passed in wherever time matters. */
 export type Clock = () => number

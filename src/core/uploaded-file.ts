@@ -1,5 +1,6 @@
 import type { Metadata } from './metadata.ts'
 import type { FileStatus } from './status.ts'
+import type { TraceHeaders } from './trace-context.ts'
 
 /** Over which of its doors a file came in. */
 export type Protocol = 'multipart' | 'raw' | 'tus' | 'resumable'
@@ -34,6 +35,8 @@ export interface UploadedFile {
   readonly protocol: Protocol
   /** Who is told once when a generation ends; null for nobody. Not shown to those who read the file. */
   readonly callbackUrl: string | null
+  /** The request that it came in with, for what follows from it. Not shown. */
+  readonly trace: TraceHeaders
   readonly lastEvent: number
   readonly createdAt: number
   readonly updatedAt: number

@@ -1,8 +1,9 @@
-import { and, eq, gt, isNotNull, isNull, lte, sql } from 'drizzle-orm'
+import { and, eq, exists, gt, isNotNull, isNull, lte, sql } from 'drizzle-orm'
 import type { StoredUsage } from '../core/domain.ts'
 import { type Policy, type PolicyChange, storedPolicy } from '../core/policy.ts'
 import type { Database } from './database.ts'
-import { domainAccounts } from './schema.ts'
+import { ofAccount } from './domain-policies.ts'
+import { domainAccounts, domainPolicies } from './schema.ts'
 
 /** Everything about a domain that its administration shows and changes. */
 export interface AccountRecord {
@@ -12,18 +13,20 @@ export interface AccountRecord {
   administratorPolicy: Policy
   managerPolicy: PolicyChange
   /** Counts the changes; a change says which one it was made from. */
-  policyVersion: number
+  version: number
   suspendedAt: number | null
   deletedAt: number | null
   stored: StoredUsage
 }
 
-const recordColumns = {
-  domainId: domainAccounts.domainId,
-  policy: domainAccounts.policy,
-  administratorPolicy: domainAccounts.administratorPolicy,
-  managerPolicy: domainAccounts.managerPolicy,
-  policyVersion: domainAccounts.policyVersion,
+const policyColumns = {
+  domainId: domainPolicies.domainId,
+  policy: domainPolicies.policy,
+  administratorPolicy: domainPolicies.administratorPolicy,
+  managerPolicy: domainPolicies.managerPolicy,
+  version: domainPolicies.version,
+}
+const standingColumns = {
   suspendedAt: domainAccounts.suspendedAt,
   deletedAt: domainAccounts.deletedAt,
   stored: { files: domainAccounts.storedFiles, bytes: domainAccounts.storedBytes },
@@ -37,8 +40,9 @@ function withDefaults(record: AccountRecord): AccountRecord {
 /** The accounts of these domains, in no order; those that are kept elsewhere are left out. */
 export async function findAccountRecords(db: Database, domainIds: readonly string[]): Promise<AccountRecord[]> {
   const rows = await db
-    .select(recordColumns)
+    .select({ ...policyColumns, ...standingColumns })
     .from(domainAccounts)
+    .innerJoin(domainPolicies, ofAccount)
     .where(sql`${domainAccounts.domainId} IN (SELECT value FROM json_each(${JSON.stringify(domainIds)}))`)
   return rows.map(withDefaults)
 }
@@ -52,18 +56,23 @@ export async function changeAccount(
   record: AccountRecord,
   change: Pick<AccountRecord, 'policy' | 'administratorPolicy' | 'managerPolicy' | 'suspendedAt'>,
 ): Promise<AccountRecord | undefined> {
-  const [changed] = await db
-    .update(domainAccounts)
-    .set({ ...change, policyVersion: record.policyVersion + 1 })
-    .where(
-      and(
-        eq(domainAccounts.domainId, record.domainId),
-        eq(domainAccounts.policyVersion, record.policyVersion),
-        isNull(domainAccounts.deletedAt),
-      ),
-    )
-    .returning(recordColumns)
-  return changed && withDefaults(changed)
+  const { suspendedAt, ...policies } = change
+  const isAsRead = and(eq(domainPolicies.domainId, record.domainId), eq(domainPolicies.version, record.version))
+  const isOpen = and(eq(domainAccounts.domainId, record.domainId), isNull(domainAccounts.deletedAt))
+  // Both or neither: the second statement, which ends the version, looks for what the first one asked for.
+  const [[standing], [changed]] = await db.batch([
+    db
+      .update(domainAccounts)
+      .set({ suspendedAt })
+      .where(and(isOpen, exists(db.select({ id: domainPolicies.domainId }).from(domainPolicies).where(isAsRead))))
+      .returning(standingColumns),
+    db
+      .update(domainPolicies)
+      .set({ ...policies, version: record.version + 1 })
+      .where(and(isAsRead, exists(db.select({ id: domainAccounts.domainId }).from(domainAccounts).where(isOpen))))
+      .returning(policyColumns),
+  ])
+  return standing && changed && withDefaults({ ...changed, ...standing })
 }
 
 /** Closes a domain: no commit of it happens from here on. One that is closed already stays as it is. */

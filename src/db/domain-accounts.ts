@@ -3,8 +3,9 @@ import type { StoredUsage } from '../core/domain.ts'
 import { type Policy, storedPolicy } from '../core/policy.ts'
 import { compile } from './compiled.ts'
 import type { Database } from './database.ts'
+import { ofAccount, policyField } from './domain-policies.ts'
 import type { HeldKey } from './idempotency-keys.ts'
-import { domainAccounts } from './schema.ts'
+import { domainAccounts, domainPolicies } from './schema.ts'
 import type { CountedToken } from './token-uses.ts'
 
 export interface DomainAccount {
@@ -22,12 +23,13 @@ const thisMonth = sql`strftime('%Y-%m', 'now')`
 export async function findAccount(db: Database, domainId: string): Promise<DomainAccount | undefined> {
   const account = await db
     .select({
-      policy: domainAccounts.policy,
+      policy: domainPolicies.policy,
       suspendedAt: domainAccounts.suspendedAt,
       stored: storedColumns,
       deletedAt: domainAccounts.deletedAt,
     })
     .from(domainAccounts)
+    .innerJoin(domainPolicies, ofAccount)
     .where(eq(domainAccounts.domainId, domainId))
     .get()
   return account && { ...account, policy: storedPolicy(account.policy) }
@@ -50,15 +52,21 @@ export async function findUsage(
 
 /** Opens the account of a new domain. Doing it twice changes nothing. */
 export async function insertAccount(db: Database, domainId: string, policy: Policy): Promise<void> {
-  await db
-    .insert(domainAccounts)
-    .values({ domainId, policy, administratorPolicy: policy, managerPolicy: {} })
-    .onConflictDoNothing()
+  await db.batch([
+    db.insert(domainAccounts).values({ domainId }).onConflictDoNothing(),
+    db
+      .insert(domainPolicies)
+      .values({ domainId, policy, administratorPolicy: policy, managerPolicy: {} })
+      .onConflictDoNothing(),
+  ])
 }
 
 /** Removes the account of a domain that could not be made, or of which nothing is left. Throws while it has files. */
 export async function deleteAccount(db: Database, domainId: string): Promise<void> {
-  await db.delete(domainAccounts).where(eq(domainAccounts.domainId, domainId))
+  await db.batch([
+    db.delete(domainPolicies).where(eq(domainPolicies.domainId, domainId)),
+    db.delete(domainAccounts).where(eq(domainAccounts.domainId, domainId)),
+  ])
 }
 
 /** What a batch is about to add to a domain, and what must hold for it. */
@@ -84,7 +92,6 @@ export interface Admission {
   oldestAllowedAgeMs: number
 }
 
-const quota = (field: 'quotaFiles' | 'quotaBytes') => sql.raw(`json_extract(policy, '$.${field}')`)
 const given = sql.placeholder
 
 const admitStatement = compile((db) =>
@@ -102,7 +109,7 @@ const admitStatement = compile((db) =>
           AND NOT EXISTS (SELECT 1 FROM api_keys
             WHERE api_keys.domain_id = ${given('domainId')} AND id = ${given('keyId')} AND revoked_at IS NULL
             AND (expires_at IS NULL OR expires_at > unixepoch('subsec') * 1000)) THEN 'key_revoked'
-        WHEN ${given('isAnonymous')} AND NOT json_extract(policy, '$.anonymousUpload') THEN 'no_longer_open'
+        WHEN ${given('isAnonymous')} AND ${policyField('anonymousUpload')} IS NOT 1 THEN 'no_longer_open'
         WHEN ${given('files')} + coalesce((SELECT used FROM token_uses
           WHERE token_uses.domain_id = ${given('domainId')} AND token_id = ${given('tokenId')}), 0) > ${given('uses')} THEN 'token_used_up'
         WHEN unixepoch('subsec') * 1000 - ${given('oldestIdTime')} > ${given('oldestAllowedAgeMs')} THEN 'commit_too_late'
@@ -111,8 +118,8 @@ const admitStatement = compile((db) =>
         WHEN ${given('holder')} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM idempotency_keys
           WHERE idempotency_keys.domain_id = ${given('domainId')} AND client = ${given('client')} AND key = ${given('key')}
             AND holder = ${given('holder')} AND outcome IS NULL) THEN 'idempotency_lost'
-        WHEN stored_files + ${given('files')} > ${quota('quotaFiles')} THEN 'quota_files'
-        WHEN stored_bytes + ${given('bytes')} > ${quota('quotaBytes')} THEN 'quota_bytes'
+        WHEN stored_files + ${given('files')} > ${policyField('quotaFiles')} THEN 'quota_files'
+        WHEN stored_bytes + ${given('bytes')} > ${policyField('quotaBytes')} THEN 'quota_bytes'
       END`,
     })
     .where(eq(domainAccounts.domainId, given('domainId'))),

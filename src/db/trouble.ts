@@ -1,4 +1,5 @@
 import { Unavailable } from '../core/errors.ts'
+import type { Meter } from '../core/ports.ts'
 
 /**
  * SQLite's own codes for a statement that will fail however often it is sent: it is wrong, or the rows do not allow it.
@@ -21,49 +22,56 @@ const faultsOfCalls = /^D1_TYPE_ERROR|^D1_COLUMN_NOTFOUND|Wrong number of parame
 export type D1Calls = Pick<D1Database, 'prepare' | 'batch'>
 
 /** The database with its own trouble thrown as `Unavailable`; what is wrong with a statement is thrown as it is. */
-export function tellingTrouble(d1: D1Database): D1Calls {
+export function tellingTrouble(d1: D1Database, meter: Meter): D1Calls {
   return {
-    prepare: (sql) => new TellingStatement(d1.prepare(sql)),
+    prepare: (sql) => new TellingStatement(d1.prepare(sql), meter),
     batch: <T>(statements: D1PreparedStatement[]) =>
-      orTrouble(d1.batch<T>(statements.map((statement) => (statement as TellingStatement).inner))),
+      orTrouble(meter, d1.batch<T>(statements.map((statement) => (statement as TellingStatement).inner))),
   }
 }
 
 /** A statement of such a database. */
 class TellingStatement implements D1PreparedStatement {
   readonly inner: D1PreparedStatement
+  readonly #meter: Meter
 
-  constructor(inner: D1PreparedStatement) {
+  constructor(inner: D1PreparedStatement, meter: Meter) {
     this.inner = inner
+    this.#meter = meter
   }
 
   bind(...values: unknown[]): D1PreparedStatement {
-    return new TellingStatement(this.inner.bind(...values))
+    return new TellingStatement(this.inner.bind(...values), this.#meter)
   }
 
   run<T>(): Promise<D1Result<T>> {
-    return orTrouble(this.inner.run<T>())
+    return orTrouble(this.#meter, this.inner.run<T>())
   }
 
   all<T>(): Promise<D1Result<T>> {
-    return orTrouble(this.inner.all<T>())
+    return orTrouble(this.#meter, this.inner.all<T>())
   }
 
   first<T>(column?: string): Promise<T | null> {
-    return orTrouble(column === undefined ? this.inner.first<T>() : this.inner.first<T>(column))
+    return orTrouble(this.#meter, column === undefined ? this.inner.first<T>() : this.inner.first<T>(column))
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: one body for two overloads that differ in nothing here
   raw(options?: any): Promise<any> {
-    return orTrouble(this.inner.raw(options))
+    return orTrouble(this.#meter, this.inner.raw(options))
   }
 }
 
-async function orTrouble<T>(answer: Promise<T>): Promise<T> {
+async function orTrouble<T>(meter: Meter, answer: Promise<T>): Promise<T> {
+  const end = meter('d1')
   try {
-    return await answer
+    const value = await answer
+    end()
+    return value
   } catch (error) {
-    throw isOwnFault(error) ? error : new Unavailable('D1 did not do its work.', { cause: error })
+    const isOurs = isOwnFault(error)
+    end(isOurs ? undefined : 'failed')
+    throw isOurs ? error : new Unavailable('D1 did not do its work.', { cause: error })
   }
 }
 

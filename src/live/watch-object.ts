@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import type { Progress } from '../core/file-event.ts'
 import type { Jurisdiction } from '../core/jurisdiction.ts'
-import type { Log } from '../core/ports.ts'
+import { type Log, unmeasured } from '../core/ports.ts'
 import { maxStreamMs, maxWaitSeconds, type Watch } from '../core/watch.ts'
 import { openDatabase } from '../db/database.ts'
 import { Audience } from './audience.ts'
@@ -73,7 +73,7 @@ export class WatchObject extends DurableObject<WatchEnv> {
   }
 
   #feedOf({ domainId, jurisdiction }: WatchRequest): DomainFeed {
-    this.#feed ??= new DomainFeed(openDatabase(databaseIn(this.env, jurisdiction)), domainId, (events) =>
+    this.#feed ??= new DomainFeed(openDatabase(databaseIn(this.env, jurisdiction), unmeasured), domainId, (events) =>
       this.#audience.tell(events, domainId),
     )
     return this.#feed

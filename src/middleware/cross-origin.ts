@@ -11,6 +11,7 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 /** What a page may read of an answer beside the few headers that every page may. */
 const exposedHeaders = [
   ...['Location', 'Retry-After', 'RateLimit', 'RateLimit-Policy', 'X-Request-Id', 'Preference-Applied'],
+  'Server-Timing',
   'X-Read-Token',
   ...['ETag', 'Repr-Digest', 'Content-Range', 'Accept-Ranges', 'Content-Disposition'],
   // tus 1.0, with its extensions.

@@ -15,6 +15,7 @@ export function domainRules() {
 
 /** The same for a request whose domain is known only now: a form on the apex host may be the first to name it. */
 export async function enforceDomainRules(c: AppContext, domain: Domain): Promise<void> {
+  c.get('deps').journal.note({ domain: domain.slug, domainId: domain.id })
   requireAllowedOrigin(c, domain)
   await countRequest(c, domain)
 }

@@ -17,7 +17,8 @@ export async function claimUpload(
   opening: Opening,
 ): Promise<void> {
   const { db, now } = parts
-  const { id, domainId, filename, declaredType, length, metadata, protocol, callbackUrl, expiresAt, role } = opening
+  const { id, domainId, filename, declaredType, length, metadata, protocol, callbackUrl, trace, expiresAt, role } =
+    opening
   const file = {
     id,
     objectKey: objectKey(id, domainId),
@@ -29,6 +30,7 @@ export async function claimUpload(
     metadata,
     protocol,
     callbackUrl,
+    trace,
     r2UploadId: null,
     expiresAt,
     isPartial: role.kind === 'partial',

@@ -54,6 +54,7 @@ export async function finishUpload(parts: FinishParts): Promise<void> {
     metadata: opening.metadata,
     protocol: opening.protocol,
     callbackUrl: opening.callbackUrl,
+    trace: opening.trace,
     claim: { reservedBytes, isLost: false, isResumable: true },
   }
   // The claim has taken its use of the token already.

@@ -5,7 +5,7 @@ import { Refusal } from '../core/errors.ts'
 import { cleanFilename } from '../core/filename.ts'
 import { type Metadata, requireMetadata, withFixedMetadata } from '../core/metadata.ts'
 import type { OutboundRules } from '../core/outbound-url.ts'
-import type { Clock } from '../core/ports.ts'
+import type { Clock, Journal } from '../core/ports.ts'
 import { fixedMetadata, narrowDomain } from '../core/upload-token.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
 import type { Database } from '../db/database.ts'
@@ -41,6 +41,7 @@ export interface OpenParts {
   sessions: Sessions
   db: Database
   outboundRules: OutboundRules
+  journal: Pick<Journal, 'note' | 'trace'>
   now: Clock
   /** For how long it may be gone on with. */
   sessionMs: number
@@ -64,8 +65,10 @@ export async function openUpload(announced: AnnouncedUpload, parts: OpenParts): 
     joinedLength(await findPartials(parts.sessions, domain, role.partialIds), { filename, policy })
   await requireRoom(parts.db, domain, length ?? 0)
   const committer = committerOf(domain, credential)
+  const id = uuidv7()
+  parts.journal.note({ uploadId: id })
   return parts.sessions.open(domain, {
-    id: uuidv7(),
+    id,
     domainId: domain.id,
     filename,
     declaredType,
@@ -79,6 +82,7 @@ export async function openUpload(announced: AnnouncedUpload, parts: OpenParts): 
     endsBy,
     sha256,
     callbackUrl: requireCallback(announced.callbackUrl, domain, parts.outboundRules),
+    trace: parts.journal.trace(),
     expiresAt: parts.now() + parts.sessionMs,
     notes,
   })

@@ -1,6 +1,7 @@
 import type { Jurisdiction } from '../core/jurisdiction.ts'
 import type { Metadata } from '../core/metadata.ts'
 import type { Policy } from '../core/policy.ts'
+import type { TraceHeaders } from '../core/trace-context.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
 import type { Committer } from '../db/uploaded-files/commit.ts'
 
@@ -35,6 +36,8 @@ export interface Opening {
   readonly sha256: string | null
   /** Who is told how it ends; null for nobody. */
   readonly callbackUrl: string | null
+  /** The request that it was opened with. */
+  readonly trace: TraceHeaders
   readonly expiresAt: number
   /** What a protocol wants to be given back, such as the client's own `Upload-Metadata`. */
   readonly notes: Readonly<Record<string, string>>

@@ -1,7 +1,9 @@
 import { DurableObject } from 'cloudflare:workers'
 import { domainNotFound } from '../core/domain.ts'
-import type { Watchers } from '../core/ports.ts'
+import type { Journal, Report, Watchers } from '../core/ports.ts'
+import { parseTraceHeaders } from '../core/trace-context.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
+import { lineFields } from '../core/work-record.ts'
 import { RequestBody } from '../ingest/request-body.ts'
 import { uploadNotFound } from '../services/find-upload.ts'
 import type { Place } from '../services/place.ts'
@@ -14,7 +16,9 @@ import { Turns } from './turns.ts'
 import { Upload } from './upload.ts'
 
 /** What a session works with. */
-export interface SessionParts extends Omit<IntakeParts, 'db' | 'storage'> {
+export interface SessionParts extends Omit<IntakeParts, 'db' | 'storage' | 'journal'> {
+  journal: Journal
+  report: Report
   watchers: Pick<Watchers, 'progress'>
   sessions: Pick<Sessions, 'view' | 'end'>
   /** Where the domain with this id has its data; null when there is none. */
@@ -36,7 +40,7 @@ export function uploadSessionClass(
 
     /** Begins the upload. */
     async open(opening: Opening): Promise<Outcome<SessionView>> {
-      return this.#answer(() =>
+      return this.#answer('open', opening, () =>
         this.#turns.take(async (fence) => {
           const place = await this.#parts.placeOf(opening.domainId)
           if (!place) throw domainNotFound(opening.domainId)
@@ -54,7 +58,7 @@ export function uploadSessionClass(
 
     /** Where the upload stands, after what runs has been fenced, and what it brought is kept. */
     async settle(domainId: string, protocol: Protocol): Promise<Outcome<SessionView | null>> {
-      return this.#answer(async () => {
+      return this.#answer('settle', this.#opening, async () => {
         this.#requireProtocol(domainId, protocol)
         return this.#turns.take(async (fence) => (await this.#find(domainId))?.settle(fence) ?? null)
       })
@@ -62,7 +66,7 @@ export function uploadSessionClass(
 
     /** Gives the upload up, whatever protocol it comes by unless one is named. Returns what there was. */
     async end(domainId: string, protocol?: Protocol): Promise<Outcome<EndedStage | null>> {
-      return this.#answer(async () => {
+      return this.#answer('end', this.#opening, async () => {
         if (protocol !== undefined) this.#requireProtocol(domainId, protocol)
         return this.#turns.take(async () => (await this.#find(domainId))?.end() ?? null)
       })
@@ -73,7 +77,7 @@ export function uploadSessionClass(
       const append = JSON.parse(request.headers.get(appendHeader) ?? '') as Append
       const body = new RequestBody(request.body, append.declaredBytes?.toString())
       const { domainId, protocol } = append
-      const outcome = await this.#answer(async () => {
+      const outcome = await this.#answer('append', this.#opening, async () => {
         this.#requireProtocol(domainId, protocol)
         return this.#turns.take(async (fence) => (await this.#find(domainId))?.append(body, append, fence) ?? null)
       })
@@ -84,8 +88,15 @@ export function uploadSessionClass(
 
     override async alarm(): Promise<void> {
       if (!this.#ledger.exists) return
-      const { domainId } = this.#ledger.opening
-      await this.#turns.take(async (fence) => (await this.#find(domainId))?.wake(fence))
+      const { opening } = this.#ledger
+      await this.#observed('alarm', opening, () =>
+        this.#turns.take(async (fence) => (await this.#find(opening.domainId))?.wake(fence)),
+      )
+    }
+
+    /** Undefined where there is no upload: it has ended, or there never was one. */
+    get #opening(): Opening | undefined {
+      return this.#ledger.exists ? this.#ledger.opening : undefined
     }
 
     /** The upload, if there is one, and of this domain. */
@@ -118,10 +129,42 @@ export function uploadSessionClass(
     }
 
     /** Gives an outcome, and writes down why it is one that the client can't be told. */
-    async #answer<Value>(work: () => Promise<Value>): Promise<Outcome<Value>> {
-      return toOutcome(work, (error) =>
-        this.#parts.log('error', 'session-failed', { session: this.ctx.id.name, error }),
-      )
+    async #answer<Value>(
+      call: string,
+      opening: Opening | undefined,
+      work: () => Promise<Value>,
+    ): Promise<Outcome<Value>> {
+      const { journal, log } = this.#parts
+      return this.#observed(call, opening, async () => {
+        const outcome = await toOutcome(work, (error) =>
+          log('error', 'session-failed', { session: this.ctx.id.name, error }),
+        )
+        if ('refusal' in outcome) journal.note({ outcome: 'refused', code: outcome.refusal.code })
+        return outcome
+      })
+    }
+
+    /** Runs a call as a piece of work of its own, in the trace of the request that has opened the upload. */
+    #observed<Value>(call: string, opening: Opening | undefined, work: () => Promise<Value>): Promise<Value> {
+      const { journal, log, report } = this.#parts
+      const before = opening ? parseTraceHeaders(opening.trace) : null
+      return journal.run('session', { before }, async (observed) => {
+        observed.note({
+          kind: call,
+          outcome: 'ok',
+          ...(opening ? { uploadId: opening.id, domainId: opening.domainId } : {}),
+        })
+        try {
+          return await work()
+        } catch (error) {
+          observed.note({ outcome: 'failed' })
+          throw error
+        } finally {
+          const record = observed.record()
+          log('info', 'session-done', lineFields(record))
+          report(record)
+        }
+      })
     }
   }
 }

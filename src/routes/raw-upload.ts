@@ -40,7 +40,7 @@ export async function answerAccepted(c: AppContext, domain: Domain, upload: Uplo
 }
 
 export function intakeParts(c: AppContext, domain: Domain): IntakeParts {
-  const { databaseFor, storageFor, pool, queue, now, log, outboundRules, defer } = c.get('deps')
+  const { databaseFor, storageFor, pool, queue, now, log, journal, outboundRules, defer } = c.get('deps')
   return {
     db: databaseFor(domain),
     storage: storageFor(domain),
@@ -48,6 +48,7 @@ export function intakeParts(c: AppContext, domain: Domain): IntakeParts {
     queue,
     now,
     log,
+    journal,
     outboundRules,
     defer,
   }

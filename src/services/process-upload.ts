@@ -6,7 +6,7 @@ import {
   retryDelaySeconds,
 } from '../core/backoff.ts'
 import type { Job } from '../core/job.ts'
-import type { Watchers } from '../core/ports.ts'
+import type { Journal, Watchers } from '../core/ports.ts'
 import type { StepRefusal } from '../core/step-run.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
 import { takePostponedJob } from '../db/uploaded-files/due.ts'
@@ -19,6 +19,7 @@ import { type RunStepsParts, runSteps } from './run-steps.ts'
 import { endQuiet, type TellParts, tellWebhooks } from './webhooks/tell-webhooks.ts'
 
 export interface ProcessParts extends RunStepsParts, TellParts {
+  journal: Pick<Journal, 'note' | 'join'>
   watchers: Pick<Watchers, 'hint' | 'progress'>
   /** The most files of one domain at once; null where the queue sees to that. */
   maxRunning: number | null
@@ -41,6 +42,8 @@ export async function processUpload(job: Job, parts: ProcessParts): Promise<JobO
   const terms = { now: now(), leaseMs: leaseSeconds * 1000, maxRunning }
   const file = await leaseFile(db, job, terms)
   if (file) {
+    parts.journal.join(file.trace)
+    parts.journal.note({ attempt: file.attempts })
     // Of this one somebody is to be told, whatever was found of its domain before.
     if (file.callbackUrl !== null) endQuiet(parts, file.domainId)
     await tell(file.domainId, parts)

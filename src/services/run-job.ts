@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { type Job, jobSchema } from '../core/job.ts'
-import type { Log } from '../core/ports.ts'
+import type { Journal, Log, Report } from '../core/ports.ts'
+import { lineFields } from '../core/work-record.ts'
 import { insertDeadLetter } from '../db/dead-letters.ts'
 import { handlers, type JobParts } from './job-kinds.ts'
 import type { Place } from './place.ts'
@@ -9,31 +10,36 @@ import type { Place } from './place.ts'
 export interface RunJobParts extends JobParts {
   /** Null when there is no such domain (any more). */
   placeOf(domainId: string): Promise<Place | null>
+  journal: Journal
+  report: Report
 }
 
 /**
- * Runs a job as any queue delivers it. Returns false for what is no job at all, which delivering again would not mend;
+ * Runs a job as any queue delivers it, as a piece of work of its own: it leaves one line in the log. Returns false for what is no job at all, which delivering again would not mend;
  * throws when the job should be delivered again because its row could not be reached.
  */
 export async function runJob(parts: RunJobParts, message: unknown): Promise<boolean> {
   const job = parseJob(parts.log, message)
   if (!job) return false
-  const { rowName, run } = handlers[job.kind]
-  try {
-    const place = await parts.placeOf(job.domainId)
-    const outcome = place ? await run(job, { ...parts, ...place }) : 'nothing-to-do'
-    parts.log('info', 'job-done', {
-      kind: job.kind,
-      [rowName]: job.id,
-      generation: job.generation,
-      publish: job.publish,
-      outcome,
-    })
-    return true
-  } catch (error) {
-    parts.log('error', 'job-not-run', { kind: job.kind, [rowName]: job.id, error })
-    throw error
-  }
+  const { journal, log, report } = parts
+  const { kind, id, domainId, generation, publish } = job
+  const { rowName, run } = handlers[kind]
+  return journal.run('job', {}, async (work) => {
+    work.note({ kind, [rowName]: id, domainId, generation, publish })
+    try {
+      const place = await parts.placeOf(domainId)
+      const outcome = place ? await run(job, { ...parts, ...place }) : 'nothing-to-do'
+      work.note({ outcome })
+      log('info', 'job-done', lineFields(work.record()))
+      return true
+    } catch (error) {
+      work.note({ outcome: 'not-run' })
+      log('error', 'job-not-run', { ...lineFields(work.record()), error })
+      throw error
+    } finally {
+      report(work.record())
+    }
+  })
 }
 
 /**

@@ -1,6 +1,8 @@
+import type { Journal } from '../core/ports.ts'
 import type { StepRefusal, StepRun } from '../core/step-run.ts'
 import { nameOfSetting, type StepSetting } from '../core/step-settings.ts'
 import type { UploadedFile } from '../core/uploaded-file.ts'
+import type { StepNote } from '../core/work-record.ts'
 import { findAccount } from '../db/domain-accounts.ts'
 import { findStandingQuarantine, findStepRuns, finishStep, refuseStep, saveStepState } from '../db/step-runs.ts'
 import type { Hold } from '../db/uploaded-files/move.ts'
@@ -10,6 +12,7 @@ import { openStepContext, type StepContextParts } from './step-context.ts'
 
 export interface RunStepsParts extends StepContextParts {
   steps: Steps
+  journal: Pick<Journal, 'note'>
 }
 
 /**
@@ -34,11 +37,13 @@ export async function runSteps(
   const account = await findAccount(parts.db, file.domainId)
   if (!account) throw new Error('The domain of this file has no account.')
   const runs = await findStepRuns(parts.db, file.id, file.generation)
+  const ran: StepNote[] = []
+  parts.journal.note({ steps: ran })
   for (const setting of account.policy.steps) {
     const run = runs.find(({ step }) => step === nameOfSetting(setting))
     if (run?.status === 'complete') continue
     lost.throwIfAborted()
-    const ended = await runStep({ file, hold, setting, run, lost }, parts)
+    const ended = await runStep({ file, hold, setting, run, lost, ran }, parts)
     if (ended.kind !== 'done') return ended
   }
   // What one step has found dangerous, only that step can clear: a policy that no longer has it does not.
@@ -52,11 +57,13 @@ interface Turn {
   setting: StepSetting
   run: StepRun | undefined
   lost: AbortSignal
+  /** What has run in this job, this step included once it has. */
+  ran: StepNote[]
 }
 
 /** Runs one step and writes down what it came to. */
 async function runStep(turn: Turn, parts: RunStepsParts): Promise<StepsOutcome> {
-  const { file, hold, setting, run, lost } = turn
+  const { file, hold, setting, run, lost, ran } = turn
   const { db, now } = parts
   const step = requireStep(setting, parts.steps)
   const name = nameOfSetting(setting)
@@ -66,6 +73,7 @@ async function runStep(turn: Turn, parts: RunStepsParts): Promise<StepsOutcome> 
   const startedAt = now()
   const outcome = await step.run(context).catch((cause: unknown) => ({ kind: 'thrown' as const, cause }))
   const work = { step: name, workedMs: now() - startedAt, usesAnswerUp: context.answer !== null }
+  ran.push({ step: setting.step, outcome: outcome.kind, ms: work.workedMs })
   switch (outcome.kind) {
     case 'result': {
       const { result } = outcome

@@ -1,3 +1,4 @@
+import type { Meter } from '../core/ports.ts'
 import { isUnknownUpload, orTrouble } from './trouble.ts'
 
 /** A range of an object, in bytes from its start. */
@@ -19,9 +20,11 @@ export interface StoredObject {
  */
 export class ObjectStorage {
   readonly #bucket: R2Bucket
+  readonly #meter: Meter
 
-  constructor(bucket: R2Bucket) {
+  constructor(bucket: R2Bucket, meter: Meter) {
     this.#bucket = bucket
+    this.#meter = meter
   }
 
   /**
@@ -29,35 +32,36 @@ export class ObjectStorage {
    * what was stored against the row in any case, as it must for objects of several parts, which R2 can't check.
    */
   async put(key: string, bytes: Uint8Array): Promise<void> {
-    await orTrouble(this.#bucket.put(key, bytes))
+    await orTrouble(this.#meter, this.#bucket.put(key, bytes))
   }
 
   /** Starts an object that is written in parts: equal ones of 5 MiB or more, then a last one of any size. */
   async startMultipart(key: string): Promise<MultipartWrite> {
-    return new MultipartWrite(await orTrouble(this.#bucket.createMultipartUpload(key)))
+    const upload = await orTrouble(this.#meter, this.#bucket.createMultipartUpload(key))
+    return new MultipartWrite(upload, this.#meter)
   }
 
   /** Stores one part of an object that was begun by an earlier request. Returns its ETag, which `completeMultipart` wants. */
   async writePart(key: string, r2UploadId: string, number: number, bytes: Uint8Array): Promise<string> {
     const upload = this.#bucket.resumeMultipartUpload(key, r2UploadId)
-    return (await orTrouble(upload.uploadPart(number, bytes))).etag
+    return (await orTrouble(this.#meter, upload.uploadPart(number, bytes))).etag
   }
 
   /** Puts an object together whose parts were written by several requests. Throws as `isLostUpload` tells when R2 lacks it or a part. */
   async completeMultipart(key: string, r2UploadId: string, etags: readonly string[]): Promise<void> {
     const parts = etags.map((etag, index) => ({ partNumber: index + 1, etag }))
-    await orTrouble(this.#bucket.resumeMultipartUpload(key, r2UploadId).complete(parts))
+    await orTrouble(this.#meter, this.#bucket.resumeMultipartUpload(key, r2UploadId).complete(parts))
   }
 
   /** How many bytes an object has; null when there is none. */
   async sizeOf(key: string): Promise<number | null> {
-    return (await orTrouble(this.#bucket.head(key)))?.size ?? null
+    return (await orTrouble(this.#meter, this.#bucket.head(key)))?.size ?? null
   }
 
   /** Ends an unfinished object and frees its parts. Nothing happens when R2 no longer knows it. */
   async abortMultipart(key: string, r2UploadId: string): Promise<void> {
     try {
-      await orTrouble(this.#bucket.resumeMultipartUpload(key, r2UploadId).abort())
+      await orTrouble(this.#meter, this.#bucket.resumeMultipartUpload(key, r2UploadId).abort())
     } catch (error) {
       if (!isUnknownUpload(error)) throw error
     }
@@ -65,20 +69,23 @@ export class ObjectStorage {
 
   /** The object, or a range of it; null when there is none. The range must lie inside the object. */
   async read(key: string, range?: ByteRange): Promise<StoredObject | null> {
-    const object = await orTrouble(this.#bucket.get(key, range ? { range } : {}))
+    const object = await orTrouble(this.#meter, this.#bucket.get(key, range ? { range } : {}))
     return object && { body: object.body, size: object.size }
   }
 
   /** The keys after this one, in their order, at most `limit`. */
   async listKeys(after: string, limit: number): Promise<string[]> {
-    const page = await orTrouble(this.#bucket.list({ limit, ...(after === '' ? {} : { startAfter: after }) }))
+    const page = await orTrouble(
+      this.#meter,
+      this.#bucket.list({ limit, ...(after === '' ? {} : { startAfter: after }) }),
+    )
     return page.objects.map((object) => object.key)
   }
 
   /** Removes every object whose key begins with this. */
   async removeUnder(prefix: string): Promise<void> {
     for (;;) {
-      const page = await orTrouble(this.#bucket.list({ prefix }))
+      const page = await orTrouble(this.#meter, this.#bucket.list({ prefix }))
       await this.remove(page.objects.map((object) => object.key))
       if (!page.truncated) return
     }
@@ -86,18 +93,20 @@ export class ObjectStorage {
 
   /** Removes objects, at most 1,000; those that are not there are no error. */
   async remove(keys: string[]): Promise<void> {
-    if (keys.length > 0) await orTrouble(this.#bucket.delete(keys))
+    if (keys.length > 0) await orTrouble(this.#meter, this.#bucket.delete(keys))
   }
 }
 
 /** One object being written in parts. */
 export class MultipartWrite {
   readonly #upload: R2MultipartUpload
+  readonly #meter: Meter
   readonly #parts: R2UploadedPart[] = []
   #begun = 0
 
-  constructor(upload: R2MultipartUpload) {
+  constructor(upload: R2MultipartUpload, meter: Meter) {
     this.#upload = upload
+    this.#meter = meter
   }
 
   get id(): string {
@@ -107,11 +116,11 @@ export class MultipartWrite {
   /** Stores the next part, perhaps while others are on their way. The bytes must stay as they are until the promise settles. */
   async write(bytes: Uint8Array): Promise<void> {
     const number = ++this.#begun
-    this.#parts[number - 1] = await orTrouble(this.#upload.uploadPart(number, bytes))
+    this.#parts[number - 1] = await orTrouble(this.#meter, this.#upload.uploadPart(number, bytes))
   }
 
   /** Puts the object together; it can be read afterwards, and not before. */
   async complete(): Promise<void> {
-    await orTrouble(this.#upload.complete(this.#parts))
+    await orTrouble(this.#meter, this.#upload.complete(this.#parts))
   }
 }

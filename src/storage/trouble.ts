@@ -1,14 +1,20 @@
 import { Unavailable } from '../core/errors.ts'
+import type { Meter } from '../core/ports.ts'
 
 /** R2's codes for trouble of its own: an internal error, no service, a connection that broke, and too many requests. */
 const ownTroubles = new Set(['10001', '10043', '10054', '10058'])
 
 /** What R2 answers. Its own trouble is thrown as `Unavailable`; an error in what it was asked is thrown as it is. */
-export async function orTrouble<T>(answer: Promise<T>): Promise<T> {
+export async function orTrouble<T>(meter: Meter, answer: Promise<T>): Promise<T> {
+  const end = meter('r2')
   try {
-    return await answer
+    const value = await answer
+    end()
+    return value
   } catch (error) {
-    throw isOwnFault(error) ? error : new Unavailable('R2 did not do its work.', { cause: error })
+    const isOurs = isOwnFault(error)
+    end(isOurs ? undefined : 'failed')
+    throw isOurs ? error : new Unavailable('R2 did not do its work.', { cause: error })
   }
 }
 

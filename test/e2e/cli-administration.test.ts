@@ -67,6 +67,22 @@ describe('domains', () => {
     expect(nothing.stderr).toMatch(/^ {2}retentionDays +Files are deleted/m)
   })
 
+  it('have the steps of their policy set as JSON', async () => {
+    await makeDomain('stepped')
+    const steps = [{ step: 'inspect' }, { step: 'inspect', as: 'again', options: {} }]
+    const set = await asAdministrator('domains', 'set', 'stepped', `steps=${JSON.stringify(steps)}`, '--json')
+    expectExit(set, 0)
+    expect(set.json().policy.steps).toEqual(steps)
+    for (const text of ['inspect', '[{"step":"inspect"']) {
+      const wrong = await asAdministrator('domains', 'set', 'stepped', `steps=${text}`)
+      expectExit(wrong, 2)
+      expect(wrong.stderr).toContain(`steps must be a list of objects, as JSON, not "${text}".`)
+    }
+    const unknown = await asAdministrator('domains', 'set', 'stepped', 'steps=[{"step":"polish"}]')
+    expectExit(unknown, 1)
+    expect(unknown.stderr).toContain('json.policy.steps.0.step')
+  })
+
   it('that are suspended read and do not accept, until they are resumed', async () => {
     await makeDomain('paused')
     const key = await makeKey('paused', 'upload,read')

@@ -93,6 +93,20 @@ describe.skipIf(chromiumMissing)('the web console', () => {
   const untilStatus = (name: string, status: string) =>
     eventually(async () => expect(await statusOf(name)).toBe(status))
 
+  /** Waits until the server has so much of a file that is being sent, and gives how much that is. */
+  const untilReceived = (name: string, bytes: number): Promise<number> =>
+    eventually(async () => {
+      const open = await worker.env.DB.prepare('SELECT id FROM uploaded_files WHERE filename = ?')
+        .bind(name)
+        .first<{ id: string }>()
+      const status = await worker.call('GET', `/v1/uploads/${open?.id}/status`, {
+        host: domain.host,
+        headers: { authorization: `Bearer ${adminToken}` },
+      })
+      expect(status.json().received?.bytes).toBeGreaterThanOrEqual(bytes)
+      return status.json().received.bytes
+    })
+
   /** Notes every state that a file of the queue, or a file of the list, is ever shown in: `harbour.png sending`. */
   async function noteStates(): Promise<void> {
     await page.evaluate(`
@@ -150,6 +164,10 @@ describe.skipIf(chromiumMissing)('the web console', () => {
   it('takes three dropped files, and follows each to its end', async () => {
     await page.locator('.live-sign.on').waitFor()
     await noteStates()
+    await page.getByText('Metadata for the next files').click()
+    await page.getByRole('button', { name: 'Add a key' }).click()
+    await page.getByLabel('Key 1').fill('berth')
+    await page.getByLabel('Value 1').fill('Northern quay, 4')
     const names = ['harbour.png', 'handbook.pdf', 'crossing.mp4']
     await drop(
       sample('harbour.png', 'image/png'),
@@ -192,17 +210,7 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     await writeFile(path, bytes)
     bytesUntilSilent = 7 * mebibyte
     await page.setInputFiles('input[type=file]', path)
-    const received = await eventually(async () => {
-      const open = await worker.env.DB.prepare(`SELECT id FROM uploaded_files WHERE filename = 'cargo.bin'`).first<{
-        id: string
-      }>()
-      const status = await worker.call('GET', `/v1/uploads/${open?.id}/status`, {
-        host: domain.host,
-        headers: { authorization: `Bearer ${key}` },
-      })
-      expect(status.json().received?.bytes).toBeGreaterThan(6 * mebibyte)
-      return status.json().received.bytes as number
-    })
+    const received = await untilReceived('cargo.bin', 6 * mebibyte)
     expect(await queued('cargo.bin').getAttribute('data-state')).toBe('sending')
     bytesUntilSilent = Number.POSITIVE_INFINITY
     appendedAt.length = 0
@@ -229,6 +237,7 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     await writeFile(path, noise(9 * mebibyte))
     bytesUntilSilent = 3 * mebibyte
     await page.setInputFiles('input[type=file]', path)
+    await untilReceived('ballast.bin', 2 * mebibyte)
     const item = queued('ballast.bin')
     await item.getByRole('button', { name: 'Pause ballast.bin' }).click()
     await eventually(async () => expect(await item.getAttribute('data-state')).toBe('paused'))
@@ -289,6 +298,7 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     await page.locator('.preview img').waitFor()
     for (const step of ['inspect', 'image']) await page.getByRole('heading', { name: step, exact: true }).waitFor()
     await page.locator('summary').first().click()
+    expect(await page.getByRole('region', { name: 'Metadata' }).textContent()).toBe('MetadataberthNorthern quay, 4')
     expect(await console.lookAt('file')).toEqual([])
 
     const [download] = await Promise.all([

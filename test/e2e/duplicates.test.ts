@@ -79,7 +79,7 @@ for (const { name, missing, start } of queues) {
     /** What every job of these files came to, however it was delivered. */
     function outcomesOf(jobs: readonly Job[]): unknown[] {
       const ids = new Set<unknown>(jobs.map(({ id }) => id))
-      return queued.worker.logged('job-done').flatMap(({ uploadId, outcome }) => (ids.has(uploadId) ? [outcome] : []))
+      return queued.worker.logged('job-done').flatMap(({ upload_id, outcome }) => (ids.has(upload_id) ? [outcome] : []))
     }
 
     /** How each file of a domain stands, with the events that led there and the attempts that its steps succeeded in. */

@@ -12,6 +12,7 @@ const mayImport: Record<string, string[]> = {
   storage: ['core'],
   queue: ['core'],
   limits: ['core'],
+  metrics: ['core'],
   dns: ['core'],
   outbound: ['core'],
   images: ['core'],
@@ -33,6 +34,7 @@ const entryFiles = [
   'deps.ts',
   'env.ts',
   'index.ts',
+  'journal.ts',
   'log.ts',
   'problem.ts',
   'worker.ts',
@@ -41,10 +43,11 @@ const notEntry = (...files: string[]) => entryFiles.filter((file) => !files.incl
 const notFolder = (...names: string[]) => folders.filter((folder) => !names.includes(folder))
 
 /** What only deps builds. */
-const adapters = ['db', 'storage', 'queue', 'limits', 'dns', 'outbound', 'images', 'clamav', 'live']
+const adapters = ['db', 'storage', 'queue', 'limits', 'metrics', 'dns', 'outbound', 'images', 'clamav', 'live']
 
 const mayImportAtTop: Record<string, string[]> = {
   'env.ts': ['core'],
+  'journal.ts': ['core'],
   'log.ts': ['core'],
   'problem.ts': ['core'],
   'build-queue.ts': ['core', 'queue', 'services', 'env.ts'],

@@ -22,7 +22,7 @@ afterAll(() => worker?.stop())
 
 /** What the Worker says of the jobs for an upload that it has run to an end. */
 function outcomesOf(id: string) {
-  return worker.logged('job-done').flatMap((line) => (line.uploadId === id ? [line.outcome] : []))
+  return worker.logged('job-done').flatMap((line) => (line.upload_id === id ? [line.outcome] : []))
 }
 
 function jobOf(id: string, generation: number): Job {
@@ -46,7 +46,7 @@ async function failToReach(id: string) {
   await whileRowsAreOutOfReach(worker, async () => {
     await worker.env.JOBS.send(jobOf(id, 2))
     await eventually(() =>
-      expect(worker.logged('job-not-run')).toContainEqual(expect.objectContaining({ uploadId: id })),
+      expect(worker.logged('job-not-run')).toContainEqual(expect.objectContaining({ upload_id: id })),
     )
   })
   expect((await rowOf(worker, id)).status).toBe('pending')

@@ -8,6 +8,8 @@ export interface ReceivedMessage {
   /** `webhook-timestamp`, in seconds. */
   timestamp: number
   signatures: number
+  traceparent: string | null
+  tracestate: string | null
   type: string
   // biome-ignore lint/suspicious/noExplicitAny: a test looks into messages of any shape
   data: any
@@ -65,6 +67,8 @@ export class WebhookReceiver {
       id: headers.get('webhook-id') ?? '',
       timestamp: Number(headers.get('webhook-timestamp')),
       signatures: (headers.get('webhook-signature') ?? '').split(' ').length,
+      traceparent: headers.get('traceparent'),
+      tracestate: headers.get('tracestate'),
       type: parsed.type,
       data: parsed.data,
       body: parsed,

@@ -239,6 +239,7 @@ const table: Record<string, Row> = {
   'POST /v1/admin/reconcile': administratorOnly('200'),
   'GET /v1/admin/dead-letters': administratorOnly('200'),
   'POST /v1/admin/dead-letters/{id}/retry': administratorOnly('404'),
+  'GET /metrics': administratorOnly('200'),
   'POST /internal/jobs': open('404'),
   'POST /internal/jobs/failed': open('404'),
   'GET /healthz': open('200'),

@@ -13,7 +13,7 @@ import {
   putFile,
   type TestDomain,
 } from '../support/workers/client.ts'
-import { receiverOrigin, receiveWith, WebhookWorkshop } from '../support/workers/webhooks.ts'
+import { closeWorkshop, openWorkshop, receiverOrigin, type WebhookWorkshop } from '../support/workers/webhooks.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -22,18 +22,14 @@ const day = 24 * 3600_000
 
 let shop: WebhookWorkshop
 let domain: TestDomain
-let stopReceiving = () => {}
 
 beforeAll(() => {
   for (const method of ['error', 'warn'] as const) vi.spyOn(console, method).mockImplementation(() => {})
 })
 beforeEach(async () => {
-  stopReceiving()
-  shop = new WebhookWorkshop()
-  stopReceiving = receiveWith(shop.receiver)
-  domain = await makeDomain({ callbackHosts: ['receiver.example'] })
+  ;({ shop, domain } = await openWorkshop({ callbackHosts: ['receiver.example'] }))
 })
-afterAll(() => stopReceiving())
+afterAll(closeWorkshop)
 
 /** Gives the domain a new secret, which the receiver knows. */
 async function knownSecret(): Promise<string> {

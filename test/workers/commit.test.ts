@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test, vi } from 'vitest'
 import { commitWindowMs } from '../../src/core/object-key.ts'
+import { noTrace } from '../../src/core/trace-context.ts'
 import type { FileToCommit } from '../../src/db/uploaded-files/commit.ts'
 import { commitOrRefuse } from '../../src/services/receive/commit.ts'
 import { reconcile } from '../../src/services/reconcile/reconcile.ts'
@@ -221,7 +222,7 @@ describe('what has changed since an isolate looked', () => {
     const domain = await makeDomain()
     expectStatus(await putFile(domain.origin, 'before', 'abc'), 202)
     await execute(
-      "UPDATE domain_accounts SET policy = json_set(policy, '$.anonymousUpload', json('false')) WHERE domain_id = ?",
+      "UPDATE domain_policies SET policy = json_set(policy, '$.anonymousUpload', json('false')) WHERE domain_id = ?",
       domain.id,
     )
     for (const body of ['abc', large]) {
@@ -344,7 +345,7 @@ describe('the quota', () => {
     const made = await postForm(domain.origin, [file('a', 'abc'), file('b', 'abcd')])
     expectStatus(made, 202)
     const policy = JSON.stringify({ ...domain.policy, quotaFiles: 1 })
-    await execute('UPDATE domain_accounts SET policy = ? WHERE domain_id = ?', policy, domain.id)
+    await execute('UPDATE domain_policies SET policy = ? WHERE domain_id = ?', policy, domain.id)
     const url = `${domain.origin}/v1/uploads/${made.json.results[0].upload.id}`
     const answers = await Promise.all(Array.from({ length: 6 }, () => call('DELETE', url, { key: adminToken })))
     expect(answers.map((answer) => answer.status).sort()).toEqual([204, 410, 410, 410, 410, 410])
@@ -421,6 +422,7 @@ function fileToCommit(id: string, domain: TestDomain): FileToCommit {
     metadata: {},
     protocol: 'raw',
     callbackUrl: null,
+    trace: noTrace,
     claim: null,
   }
 }

@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { expect, test } from 'vitest'
 import { isUnavailable, Refusal } from '../../src/core/errors.ts'
 import { storedPolicy } from '../../src/core/policy.ts'
+import { noTrace } from '../../src/core/trace-context.ts'
 import type { Opening } from '../../src/resumable/session.ts'
 import { Fence } from '../../src/resumable/turns.ts'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
@@ -38,6 +39,7 @@ const openingOf = (domain: TestDomain, partialIds: readonly string[]): Opening =
   sha256: null,
   expiresAt: Date.now() + 3600_000,
   callbackUrl: null,
+  trace: noTrace,
   notes: {},
 })
 

@@ -273,6 +273,7 @@ describe('a request of a page on a domain’s own host', () => {
       'RateLimit-Policy',
       'Repr-Digest',
       'Retry-After',
+      'Server-Timing',
       'Tus-Checksum-Algorithm',
       'Tus-Extension',
       'Tus-Max-Size',

@@ -250,7 +250,7 @@ describe('a policy of two layers', () => {
     const domain = await makeDomain()
     const ahead = faultyD1(env.DB, async (sql) => {
       if (!sql.startsWith('update "domain_accounts"')) return undefined
-      await execute('UPDATE domain_accounts SET policy_version = policy_version + 1 WHERE domain_id = ?', domain.id)
+      await execute('UPDATE domain_policies SET version = version + 1 WHERE domain_id = ?', domain.id)
       return undefined
     })
     const answer = await administer(domain, 'PATCH', '', { suspended: true }, { send: appWith({ env: { DB: ahead } }) })

@@ -63,7 +63,15 @@ async function makeIn(jurisdiction: 'eu' | null, hostnames: string[] = []) {
 
 /** What each place has of a domain, by table, and how many objects. Places that have nothing are left out. */
 async function found(domain: { id: string }) {
-  const tables = ['domain_accounts', 'api_keys', 'uploaded_files', 'file_events', 'idempotency_keys', 'dead_letters']
+  const tables = [
+    'domain_accounts',
+    'domain_policies',
+    'api_keys',
+    'uploaded_files',
+    'file_events',
+    'idempotency_keys',
+    'dead_letters',
+  ]
   const all: Record<string, Record<string, number>> = {}
   for (const { name, db, bucket } of places) {
     const counts: Record<string, number> = {}
@@ -107,7 +115,15 @@ describe('a domain of a jurisdiction', () => {
     const large = await putFile(domain.origin, 'large', noise(5 * 1024 * 1024 + 1), { key, send })
     expectStatus(large, 202)
     expect(await found(domain)).toEqual({
-      [place]: { domain_accounts: 1, api_keys: 1, uploaded_files: 2, file_events: 3, idempotency_keys: 1, objects: 2 },
+      [place]: {
+        domain_accounts: 1,
+        domain_policies: 1,
+        api_keys: 1,
+        uploaded_files: 2,
+        file_events: 3,
+        idempotency_keys: 1,
+        objects: 2,
+      },
     })
     await work()
     const list = await call('GET', `http://${hostname}/v1/uploads`, { key, send })

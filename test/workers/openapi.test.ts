@@ -411,6 +411,7 @@ describe('an answer is what the document says', () => {
     ['delete', '/v1/resumable/{id}', 204, async () => call('DELETE', await begun(domain))],
     ['get', '/v1/credential', 200, () => call('GET', 'http://localhost/v1/credential', asAdmin)],
     ['get', '/healthz', 200, () => call('GET', 'http://localhost/healthz')],
+    ['get', '/metrics', 200, () => call('GET', 'http://localhost/metrics', asAdmin)],
   ]
 
   test.each(calls)('%s %s: %i', async (method, path, status, send) => {

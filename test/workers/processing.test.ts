@@ -182,7 +182,7 @@ describe('an attempt that ends without an answer', () => {
     ],
     [
       'the account can not be read',
-      () => ({ DB: faultyD1(env.DB, (sql) => (/^select "policy"/.test(sql) ? 'before' : undefined)) }),
+      () => ({ DB: faultyD1(env.DB, (sql) => (/^select "domain_policies"/.test(sql) ? 'before' : undefined)) }),
     ],
     [
       'the result can not be kept',

@@ -1,6 +1,7 @@
 import { env } from 'cloudflare:workers'
 import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test, vi } from 'vitest'
+import { unmeasured } from '../../src/core/ports.ts'
 import { openDatabase } from '../../src/db/database.ts'
 import { findUsage } from '../../src/db/domain-accounts.ts'
 import { noise } from '../support/e2e/bodies.ts'
@@ -26,7 +27,7 @@ vi.setConfig({ testTimeout: 30_000 })
 const partBytes = 5 * 1024 * 1024
 /** Nothing here is about processing. */
 const send = appWith({ deps: () => ({ queue: new HeldQueue() }) })
-const usageOf = (domain: { id: string }) => findUsage(openDatabase(env.DB), domain.id)
+const usageOf = (domain: { id: string }) => findUsage(openDatabase(env.DB, unmeasured), domain.id)
 
 /** Makes a domain count as one that has stored this much, before anybody has looked it up. */
 const stores = (domain: { id: string }, bytes: number) =>

@@ -2,6 +2,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test, vi } from 'vitest'
 import { isUnavailable, Refusal } from '../../src/core/errors.ts'
 import { storedPolicy } from '../../src/core/policy.ts'
+import { noTrace } from '../../src/core/trace-context.ts'
 import { RequestBody } from '../../src/ingest/request-body.ts'
 import type { Opening } from '../../src/resumable/session.ts'
 import { Fence } from '../../src/resumable/turns.ts'
@@ -55,6 +56,7 @@ const openingOf = (domain: TestDomain, { bytes, isDeferred }: Life): Opening => 
   sha256: null,
   expiresAt: Date.now() + 3600_000,
   callbackUrl: null,
+  trace: noTrace,
   notes: {},
 })
 

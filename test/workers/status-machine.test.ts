@@ -10,6 +10,7 @@ import {
   type Transition,
   transitions,
 } from '../../src/core/status.ts'
+import { noTrace } from '../../src/core/trace-context.ts'
 import { claimFile } from '../../src/db/uploaded-files/claimed.ts'
 import { commitFiles, type FileToCommit } from '../../src/db/uploaded-files/commit.ts'
 import { deleteFile } from '../../src/db/uploaded-files/delete.ts'
@@ -80,6 +81,7 @@ test.each(['uploading', 'pending'] as const)(
           metadata: {},
           protocol: 'raw',
           callbackUrl: null,
+          trace: noTrace,
           claim: null,
         }
         let now = Date.now()
@@ -189,6 +191,7 @@ test.each(fileStatuses)('of all moves at once from %s, one at most follows the t
     metadata: {},
     protocol: 'raw',
     callbackUrl: null,
+    trace: noTrace,
   }
   await commitFiles(db, committer, [{ ...file, claim: null }], now)
   await execute(

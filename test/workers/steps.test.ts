@@ -136,7 +136,7 @@ describe('a policy', () => {
     const here = await makeDomainWith({ steps: [{ step: 'try' }] })
     const { DB } = env
     await DB.prepare(
-      `UPDATE domain_accounts SET policy = json_set(policy, '$.steps[0].step', 'gone') WHERE domain_id = ?`,
+      `UPDATE domain_policies SET policy = json_set(policy, '$.steps[0].step', 'gone') WHERE domain_id = ?`,
     )
       .bind(here.id)
       .run()

@@ -12,7 +12,7 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 import { depsWith, faultyD1 } from '../support/workers/faults.ts'
-import { receiverOrigin, receiveWith, WebhookWorkshop } from '../support/workers/webhooks.ts'
+import { closeWorkshop, openWorkshop, receiverOrigin, type WebhookWorkshop } from '../support/workers/webhooks.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -22,18 +22,14 @@ const day = 24 * hour
 
 let shop: WebhookWorkshop
 let domain: TestDomain
-let stopReceiving = () => {}
 
 beforeAll(() => {
   for (const method of ['error', 'warn'] as const) vi.spyOn(console, method).mockImplementation(() => {})
 })
 beforeEach(async () => {
-  stopReceiving()
-  shop = new WebhookWorkshop()
-  stopReceiving = receiveWith(shop.receiver)
-  domain = await makeDomain()
+  ;({ shop, domain } = await openWorkshop())
 })
-afterAll(() => stopReceiving())
+afterAll(closeWorkshop)
 
 const ends = ['upload.complete', 'upload.failed', 'upload.quarantined']
 const all = ['upload.pending', 'upload.processing', ...ends, 'upload.deleted']

@@ -41,11 +41,19 @@ export async function restoreSession(): Promise<void> {
   }
 }
 
-/** Signs in with a key or the administrator's token. Throws a `StevedoreError` when the server does not know it. */
+/**
+ * Signs in with a key or the administrator's token. Throws a `StevedoreError` when the server does not know it, and an
+ * `Error` for a token that is made for less than a session.
+ */
 export async function signIn(credential: string, domain: string | null = null): Promise<void> {
   useCredential(credential)
   try {
     const view = await call<CredentialView>('GET', '/v1/credential')
+    if (view.kind !== 'administrator' && view.kind !== 'key') {
+      throw new Error(
+        'This is a token for uploads or downloads. Sign in with a key, or with the administrator’s token.',
+      )
+    }
     const session = { ...view, domain: view.domain ?? domain }
     store({ credential, domain: session.domain })
     sessionState.value = { kind: 'signed-in', session }

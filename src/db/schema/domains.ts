@@ -47,7 +47,8 @@ export const commitRefusals = [
 export type CommitRefusal = (typeof commitRefusals)[number]
 
 /**
- * What a domain allows and what it has stored. Every commit updates its row first and writes into `refusal` why it must not
+ * What a domain has stored, and whether it is open. Every commit writes this row anew, so it holds nothing that is long:
+ * the policy has a table of its own. A commit updates the row first and writes into `refusal` why it must not
  * happen, if there is a reason: the check of that name then fails the whole batch. (The quota itself is no check: freeing
  * space must work even after an operator has set it below what is stored.)
  */
@@ -55,13 +56,6 @@ export const domainAccounts = sqliteTable(
   'domain_accounts',
   {
     domainId: text('domain_id').primaryKey(),
-    /** The policy in force: `narrow` of the two below. */
-    policy: text({ mode: 'json' }).$type<Policy>().notNull(),
-    administratorPolicy: text('administrator_policy', { mode: 'json' }).$type<Policy>().notNull(),
-    /** What the domain's manager has set. */
-    managerPolicy: text('manager_policy', { mode: 'json' }).$type<PolicyChange>().notNull(),
-    /** Counts the changes of any of the three. */
-    policyVersion: integer('policy_version').notNull().default(1),
     suspendedAt: integer('suspended_at'),
     deletedAt: integer('deleted_at'),
     /** Since when its files are being removed: from then on there is no way back. */
@@ -80,3 +74,17 @@ export const domainAccounts = sqliteTable(
     index('domain_accounts_deleted').on(table.deletedAt).where(sql`deleted_at IS NOT NULL`),
   ],
 )
+
+/** What a domain allows. Each account has its row here. */
+export const domainPolicies = sqliteTable('domain_policies', {
+  domainId: text('domain_id')
+    .primaryKey()
+    .references(() => domainAccounts.domainId),
+  /** The policy in force: `narrow` of the two below. */
+  policy: text({ mode: 'json' }).$type<Policy>().notNull(),
+  administratorPolicy: text('administrator_policy', { mode: 'json' }).$type<Policy>().notNull(),
+  /** What the domain's manager has set. */
+  managerPolicy: text('manager_policy', { mode: 'json' }).$type<PolicyChange>().notNull(),
+  /** Counts the changes of any of the three, and of whether the domain is suspended. */
+  version: integer().notNull().default(1),
+})

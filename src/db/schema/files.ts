@@ -50,6 +50,9 @@ export const uploadedFiles = sqliteTable(
     protocol: text().$type<Protocol>().notNull(),
     /** Who is told once when a generation ends; null for nobody. */
     callbackUrl: text('callback_url'),
+    /** The request that the file came in with, as its trace is handed on (W3C Trace Context); null for none. */
+    traceparent: text(),
+    tracestate: text(),
     /** The number of the newest row in `file_events` for this file. */
     lastEvent: integer('last_event').notNull(),
     createdAt: integer('created_at').notNull(),

@@ -3,6 +3,7 @@ import { commitWindowMs, timeOfId } from '../../core/object-key.ts'
 import { compile } from '../compiled.ts'
 import type { Database } from '../database.ts'
 import { admit } from '../domain-accounts.ts'
+import { policyField } from '../domain-policies.ts'
 import { recordLatestEvent } from '../file-events.ts'
 import { insertRows, rowsAsJson } from '../insert-rows.ts'
 import { domainAccounts, uploadedFiles } from '../schema.ts'
@@ -33,8 +34,10 @@ const recordEvent = compile((db) => recordLatestEvent(db, sql.placeholder('id'))
  * upload id, so that whatever happens next can be cleaned up. Throws like `commitFiles`.
  */
 export async function claimFile(db: Database, committer: Committer, file: FileToClaim, now: number): Promise<void> {
+  const { trace, ...details } = file
   const row = {
-    ...file,
+    ...details,
+    ...trace,
     domainId: committer.domainId,
     tokenId: committer.token?.tokenId ?? null,
     sha256: '',
@@ -92,7 +95,7 @@ export async function reserveBytes(
         refusal: sql`CASE
           WHEN deleted_at IS NOT NULL THEN 'domain_deleted'
           WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
-          WHEN stored_bytes + ${to - from} > json_extract(policy, '$.quotaBytes') THEN 'quota_bytes'
+          WHEN stored_bytes + ${to - from} > ${policyField('quotaBytes')} THEN 'quota_bytes'
         END`,
       })
       .where(and(eq(domainAccounts.domainId, claim.domainId), found)),

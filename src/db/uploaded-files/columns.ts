@@ -38,20 +38,25 @@ export const fileColumns = {
   metadata: uploadedFiles.metadata,
   protocol: uploadedFiles.protocol,
   callbackUrl: uploadedFiles.callbackUrl,
+  traceparent: uploadedFiles.traceparent,
+  tracestate: uploadedFiles.tracestate,
   lastEvent: uploadedFiles.lastEvent,
   createdAt: uploadedFiles.createdAt,
   updatedAt: uploadedFiles.updatedAt,
   completedAt: uploadedFiles.completedAt,
 }
 
-type FileRow = Omit<UploadedFile, 'failure'> & {
+type FileRow = Omit<UploadedFile, 'failure' | 'trace'> & {
   failureCode: string | null
   failureDetail: string | null
+  traceparent: string | null
+  tracestate: string | null
 }
 
-export function toUploadedFile({ failureCode, failureDetail, ...row }: FileRow): UploadedFile {
+export function toUploadedFile({ failureCode, failureDetail, traceparent, tracestate, ...row }: FileRow): UploadedFile {
   return {
     ...row,
+    trace: { traceparent, tracestate },
     failure: failureCode === null ? null : { code: failureCode, detail: failureDetail ?? '' },
   }
 }

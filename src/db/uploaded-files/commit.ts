@@ -2,6 +2,7 @@ import { and, eq, inArray, sql } from 'drizzle-orm'
 import type { Metadata } from '../../core/metadata.ts'
 import { commitWindowMs, timeOfId } from '../../core/object-key.ts'
 import { transitions } from '../../core/status.ts'
+import type { TraceHeaders } from '../../core/trace-context.ts'
 import type { Protocol, UploadedFile } from '../../core/uploaded-file.ts'
 import { compile, toStatement } from '../compiled.ts'
 import type { Database } from '../database.ts'
@@ -28,6 +29,8 @@ export interface FileToCommit {
   protocol: Protocol
   /** Who is told once when a generation ends; null for nobody. */
   callbackUrl: string | null
+  /** The request that it comes in with. */
+  trace: TraceHeaders
   /** Set when the file was claimed at `uploading` before. */
   claim: {
     /** How many bytes it reserved. */
@@ -64,6 +67,8 @@ const rowKeys: readonly (keyof NewRow)[] = [
   'metadata',
   'protocol',
   'callbackUrl',
+  'traceparent',
+  'tracestate',
   'status',
   'publishCount',
   'nextPublishAt',
@@ -162,9 +167,10 @@ export async function whichAreCommitted(db: Database, domainId: string, ids: rea
   return new Set(rows.map((row) => row.id))
 }
 
-function committedRow(committer: Committer, { claim: _, ...file }: FileToCommit, now: number) {
+function committedRow(committer: Committer, { claim: _, trace, ...file }: FileToCommit, now: number) {
   return {
     ...file,
+    ...trace,
     domainId: committer.domainId,
     tokenId: committer.token?.tokenId ?? null,
     status: transitions.commit.to,

@@ -43,6 +43,7 @@ export async function deleteFile(
         status: transitions.delete.to,
         filename: '',
         metadata: {},
+        tracestate: null,
         // A worker that still holds it may write until its lease ends; what it writes must go as well.
         removalDueAt: sql`max(${now}, coalesce(lease_expires_at, 0))`,
         leaseExpiresAt: null,

@@ -5,7 +5,7 @@ import type { Database } from '../database.ts'
 import { published } from '../publishes.ts'
 import { uploadedFiles } from '../schema.ts'
 import { awaitsJob, jobColumns } from './columns.ts'
-import type { Hold } from './move.ts'
+import { type Hold, inGeneration } from './move.ts'
 
 /**
  * Takes up to `limit` rows whose publish is due, noting the next one (twice as far away) in the same statement, so that
@@ -50,14 +50,7 @@ export async function makeDue(
   await db
     .update(uploadedFiles)
     .set({ nextPublishAt: now })
-    .where(
-      and(
-        eq(uploadedFiles.domainId, job.domainId),
-        eq(uploadedFiles.id, job.id),
-        eq(uploadedFiles.generation, job.generation),
-        awaitsJob,
-      ),
-    )
+    .where(and(inGeneration(job), awaitsJob))
 }
 
 /**
@@ -94,14 +87,7 @@ export async function takeJob(
       postponedAt: null,
       ...published(now),
     })
-    .where(
-      and(
-        eq(uploadedFiles.domainId, file.domainId),
-        eq(uploadedFiles.id, file.id),
-        eq(uploadedFiles.generation, file.generation),
-        awaitsJob,
-      ),
-    )
+    .where(and(inGeneration(file), awaitsJob))
     .returning(jobColumns)
   return job
 }

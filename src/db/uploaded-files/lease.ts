@@ -6,7 +6,7 @@ import type { Database } from '../database.ts'
 import { nextPublish, published } from '../publishes.ts'
 import { stepRuns, uploadedFiles } from '../schema.ts'
 import { awaitsJob, isPaused, jobColumns } from './columns.ts'
-import { type Hold, heldBy, move, ownedBy } from './move.ts'
+import { type Hold, heldBy, inGeneration, move, ownedBy } from './move.ts'
 
 /** When a file may be leased: it is due, or its last lease has ended, and its domain has room for one more. */
 export interface LeaseTerms {
@@ -55,15 +55,7 @@ export async function postponeFile(
   const postponed = await db
     .update(uploadedFiles)
     .set({ postponedAt: now, nextPublishAt: publishAt })
-    .where(
-      and(
-        ownedBy(job),
-        eq(uploadedFiles.generation, job.generation),
-        isDue(now),
-        awaitsJob,
-        sql`${runningFiles(job.domainId, now)} >= ${maxRunning}`,
-      ),
-    )
+    .where(and(inGeneration(job), isDue(now), awaitsJob, sql`${runningFiles(job.domainId, now)} >= ${maxRunning}`))
     .returning({ id: uploadedFiles.id })
   return postponed.length > 0
 }
@@ -116,7 +108,7 @@ export async function endPause(
   const [job] = await db
     .update(uploadedFiles)
     .set({ nextAttemptAt: null, ...published(now) })
-    .where(and(ownedBy(file), eq(uploadedFiles.generation, file.generation), isPaused))
+    .where(and(inGeneration(file), isPaused))
     .returning(jobColumns)
   return job
 }

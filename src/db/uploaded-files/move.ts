@@ -41,6 +41,11 @@ export function ownedBy(file: { domainId: string; id: string }): SQL | undefined
   return and(eq(uploadedFiles.domainId, file.domainId), eq(uploadedFiles.id, file.id))
 }
 
+/** The row of a file while it is in this generation: what a job of an earlier one finds no more. */
+export function inGeneration(file: { domainId: string; id: string; generation: number }): SQL | undefined {
+  return and(ownedBy(file), eq(uploadedFiles.generation, file.generation))
+}
+
 export function heldBy(hold: Hold): SQL | undefined {
   return and(eq(uploadedFiles.generation, hold.generation), eq(uploadedFiles.leaseNumber, hold.leaseNumber))
 }

@@ -1,6 +1,6 @@
 import { and, asc, eq, lt, lte, sql } from 'drizzle-orm'
 import type { Database } from '../database.ts'
-import { domainAccounts, fileEvents, fileVariants, stepRuns, uploadedFiles, webhookDeliveries } from '../schema.ts'
+import { domainPolicies, fileEvents, fileVariants, stepRuns, uploadedFiles, webhookDeliveries } from '../schema.ts'
 import type { DeletedFile } from './delete.ts'
 
 /** Deleted files whose objects are to be removed from R2, or to be removed once more. */
@@ -46,15 +46,15 @@ export async function findExpiredFiles(
   now: number,
   limit: number,
 ): Promise<{ id: string; domainId: string }[]> {
-  const bound = idAt(sql`${now} - json_extract(${domainAccounts.policy}, '$.retentionDays') * 86400000`)
+  const bound = idAt(sql`${now} - json_extract(${domainPolicies.policy}, '$.retentionDays') * 86400000`)
   return db
     .select({ id: uploadedFiles.id, domainId: uploadedFiles.domainId })
-    .from(domainAccounts)
+    .from(domainPolicies)
     .crossJoin(uploadedFiles)
     .where(
       and(
-        sql`json_extract(${domainAccounts.policy}, '$.retentionDays') IS NOT NULL`,
-        eq(uploadedFiles.domainId, domainAccounts.domainId),
+        sql`json_extract(${domainPolicies.policy}, '$.retentionDays') IS NOT NULL`,
+        eq(uploadedFiles.domainId, domainPolicies.domainId),
         lt(uploadedFiles.id, bound),
         sql`${uploadedFiles.status} IN ('complete', 'failed', 'quarantined')`,
       ),
@@ -67,11 +67,11 @@ export async function findExpiredFiles(
  * never committed, whose id nobody was ever told.
  */
 export async function findForgettableFiles(db: Database, now: number, limit: number): Promise<string[]> {
-  const historyMs = sql`coalesce(json_extract(${domainAccounts.policy}, '$.historyDays'), 30) * 86400000`
+  const historyMs = sql`coalesce(json_extract(${domainPolicies.policy}, '$.historyDays'), 30) * 86400000`
   const rows = await db
     .select({ id: uploadedFiles.id })
     .from(uploadedFiles)
-    .innerJoin(domainAccounts, eq(domainAccounts.domainId, uploadedFiles.domainId))
+    .innerJoin(domainPolicies, eq(domainPolicies.domainId, uploadedFiles.domainId))
     .where(
       and(
         eq(uploadedFiles.status, 'deleted'),

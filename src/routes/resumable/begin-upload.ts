@@ -40,7 +40,7 @@ export function beginUpload(
 }
 
 async function open(c: AppContext, domain: Domain, filename: string): Promise<SessionView> {
-  const { sessions, databaseFor, outboundRules, now, sessionMs } = c.get('deps')
+  const { sessions, databaseFor, outboundRules, journal, now, sessionMs } = c.get('deps')
   const type = declaredType(c)
   return openUpload(
     {
@@ -58,7 +58,7 @@ async function open(c: AppContext, domain: Domain, filename: string): Promise<Se
       callbackUrl: callbackOf(c),
       notes: {},
     },
-    { sessions, db: databaseFor(domain), outboundRules, now, sessionMs },
+    { sessions, db: databaseFor(domain), outboundRules, journal, now, sessionMs },
   )
 }
 

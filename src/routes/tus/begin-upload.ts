@@ -19,7 +19,7 @@ export async function beginUpload(c: AppContext): Promise<{ domain: Domain; view
   const sent = c.req.header('upload-metadata')
   const metadata = parseTusMetadata(sent, { isApex: c.get('host').kind === 'apex' })
   const domain = await domainOf(c, metadata.domain)
-  const { sessions, databaseFor, outboundRules, now, sessionMs } = c.get('deps')
+  const { sessions, databaseFor, outboundRules, journal, now, sessionMs } = c.get('deps')
   const content = contentOf(c)
   const concat = c.req.header('upload-concat')
   const role = parseConcat(concat, c.get('origin'))
@@ -40,7 +40,7 @@ export async function beginUpload(c: AppContext): Promise<{ domain: Domain; view
       callbackUrl: role.kind === 'partial' ? null : callbackOf(c),
       notes: { ...(sent === undefined ? {} : { metadata: sent }), ...(concat === undefined ? {} : { concat }) },
     },
-    { sessions, db: databaseFor(domain), outboundRules, now, sessionMs },
+    { sessions, db: databaseFor(domain), outboundRules, journal, now, sessionMs },
   )
   if (!content || role.kind === 'joined') return { domain, view: opened }
   const target = { domain, id: opened.id }

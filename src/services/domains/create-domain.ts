@@ -53,7 +53,7 @@ export async function createDomain(
     policy,
     administratorPolicy: policy,
     managerPolicy: {},
-    policyVersion: 1,
+    version: 1,
     suspendedAt: null,
     deletedAt: null,
     stored: { files: 0, bytes: 0 },

@@ -61,7 +61,7 @@ export class Intake implements Reception {
   async take(source: ByteSource, announced: Announcement): Promise<void> {
     const id = uuidv7()
     const filename = cleanFilename(announced.filename)
-    const { storage, pool } = this.#parts
+    const { storage, pool, journal } = this.#parts
     const file: FileToCommit = {
       id,
       objectKey: objectKey(id, this.#domain.id),
@@ -74,6 +74,7 @@ export class Intake implements Reception {
       metadata: {},
       protocol: this.#protocol,
       callbackUrl: null,
+      trace: journal.trace(),
       claim: null,
     }
     try {
@@ -103,9 +104,11 @@ export class Intake implements Reception {
       await this.#giveBackKey()
       return this.#outcomes([])
     }
-    const { db, now, queue, log, defer } = this.#parts
+    const { db, now, queue, log, journal, defer } = this.#parts
     const accepted = await commitOrRefuse(db, this.#committer, stored, now(), this.#answerFor(details))
     this.#keyed?.request.stopRenewing()
+    const ids = accepted.map(({ id }) => id)
+    journal.note(ids.length === 1 ? { uploadId: ids[0] as string } : { uploadIds: ids })
     const jobs = accepted.map(({ id, domainId, generation, size }) => ({
       kind: 'process' as const,
       id,

@@ -2,7 +2,7 @@ import type { ExpectedDigests } from '../../core/digest.ts'
 import { Refusal } from '../../core/errors.ts'
 import type { Metadata } from '../../core/metadata.ts'
 import type { OutboundRules } from '../../core/outbound-url.ts'
-import type { Clock, JobQueue, Log } from '../../core/ports.ts'
+import type { Clock, JobQueue, Journal, Log } from '../../core/ports.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../../db/database.ts'
 import type { BufferPool } from '../../ingest/buffer-pool.ts'
@@ -17,6 +17,7 @@ export interface IntakeParts {
   queue: JobQueue
   now: Clock
   log: Log
+  journal: Pick<Journal, 'note' | 'trace'>
   /** Which URLs of others may be called. */
   outboundRules: OutboundRules
   /** Lets a promise outlive the answer. */

@@ -3,7 +3,7 @@ import { judgeCallbackUrl } from '../../core/callback-url.ts'
 import type { Domain } from '../../core/domain.ts'
 import type { Job } from '../../core/job.ts'
 import { judgeOutboundUrl, type OutboundRules } from '../../core/outbound-url.ts'
-import type { Clock, JobQueue, Log, PostOutcome, PostSigned } from '../../core/ports.ts'
+import type { Clock, JobQueue, Journal, Log, PostOutcome, PostSigned } from '../../core/ports.ts'
 import { deliveryLeaseSeconds, nextAttemptSeconds } from '../../core/webhook.ts'
 import type { Database } from '../../db/database.ts'
 import { findContext } from '../../db/webhooks/deliveries.ts'
@@ -21,6 +21,7 @@ export interface DeliverParts {
   queue: JobQueue
   directory: { byId(id: string): Promise<Domain | null> }
   postSigned: PostSigned
+  journal: Pick<Journal, 'note' | 'join'>
   outboundRules: OutboundRules
   /** Seconds from each failed attempt to the next. */
   retrySchedule: readonly number[]
@@ -61,7 +62,9 @@ export async function deliverWebhook(job: Job, parts: DeliverParts): Promise<Del
 async function send(delivery: Delivery, domain: Domain, parts: DeliverParts): Promise<DeliveryOutcome> {
   const { db, now, log } = parts
   const context = await findContext(db, delivery)
-  const { endpoint } = context
+  const { endpoint, file } = context
+  if (file) parts.journal.join(file.trace)
+  parts.journal.note({ attempt: delivery.attempts, ...(delivery.fileId === null ? {} : { uploadId: delivery.fileId }) })
   const { callbackHosts } = domain.policy
   const outcome = await attempt(delivery, endpoint, webhookMessage(delivery, context, domain), {
     ...parts,

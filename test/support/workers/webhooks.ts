@@ -6,13 +6,13 @@ import { reconcile } from '../../../src/services/reconcile/reconcile.ts'
 import { runJob } from '../../../src/services/run-job.ts'
 import { type Behaviour, WebhookReceiver } from '../webhook-receiver.ts'
 import { administer } from './administration.ts'
-import { expectStatus, type Send, type TestDomain } from './client.ts'
+import { expectStatus, makeDomain, type Send, type TestDomain } from './client.ts'
 import { appWith, depsWith, type Faults, HeldQueue } from './faults.ts'
 
 export const receiverOrigin = 'https://receiver.example'
 
 /** Has what the Worker fetches from the receiver's host answered by the receiver: the adapter in between is the real one. */
-export function receiveWith(receiver: WebhookReceiver): () => void {
+function receiveWith(receiver: WebhookReceiver): () => void {
   const original = globalThis.fetch
   globalThis.fetch = (async (input: RequestInfo, init?: RequestInit) => {
     const url = String(input)
@@ -23,6 +23,24 @@ export function receiveWith(receiver: WebhookReceiver): () => void {
   return () => {
     globalThis.fetch = original
   }
+}
+
+let stopReceiving = () => {}
+
+/** A workshop with a domain of this policy. From now on the receiver's host is this workshop's receiver. */
+export async function openWorkshop(
+  policy?: Record<string, unknown>,
+): Promise<{ shop: WebhookWorkshop; domain: TestDomain }> {
+  closeWorkshop()
+  const shop = new WebhookWorkshop()
+  stopReceiving = receiveWith(shop.receiver)
+  return { shop, domain: await makeDomain(policy) }
+}
+
+/** Gives `fetch` back as it was. */
+export function closeWorkshop(): void {
+  stopReceiving()
+  stopReceiving = () => {}
 }
 
 function untilAborted(signal: AbortSignal | null | undefined): Promise<never> {

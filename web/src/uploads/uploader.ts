@@ -3,6 +3,7 @@ import { Uppy } from '@uppy/core'
 import Tus, { type TusBody } from '@uppy/tus'
 import { refusalOf, requestHeaders, StevedoreError } from '../api.ts'
 import { sessionState } from '../session.ts'
+import { metadataFor } from './metadata.ts'
 import { forgetUnfinished } from './unfinished.ts'
 
 /** What is sent with a file: its name and type, and the domain, since the host does not say it. */
@@ -49,13 +50,18 @@ function makeUploader(domain: string): Uploader {
     logger: { debug: () => {}, warn: () => {}, error: () => {} },
     onBeforeFileAdded: (file, files) => {
       if (Object.hasOwn(files, file.id)) return false
-      return { ...file, meta: { ...file.meta, filename: file.name ?? 'file', filetype: file.type, domain } }
+      const own = metadataFor(domain)
+      return {
+        ...file,
+        meta: { ...file.meta, ...own, filename: file.name ?? 'file', filetype: file.type, domain },
+        // Uppy notes things of its own beside them, which are none of the file's.
+        tus: { allowedMetaFields: [...Object.keys(own), 'filename', 'filetype', 'domain'] },
+      }
     },
   })
   uploader.use(Tus, {
     endpoint: `${location.origin}/v1/tus`,
     headers: () => requestHeaders(domain),
-    allowedMetaFields: ['filename', 'filetype', 'domain'],
     chunkSize: appendBytes,
     limit: atOnce,
     removeFingerprintOnSuccess: true,

@@ -55,7 +55,9 @@ async function readFile(domain: string, id: string): Promise<Partial<FileState>>
     const client = clientFor(domain)
     const [upload, history] = await Promise.all([
       client.get(id),
-      client.call<{ events: HistoryEvent[] }>('GET', `/v1/uploads/${id}/history`, { query: { limit: 100 } }),
+      client.call<{ events: HistoryEvent[] }>('GET', `/v1/uploads/${encodeURIComponent(id)}/history`, {
+        query: { limit: 100 },
+      }),
     ])
     return { upload, history: history.events, error: null }
   } catch (error) {

@@ -24,9 +24,11 @@ export function FileTable({ uploads }: { uploads: readonly Upload[] }) {
       <tbody>
         {uploads.map((upload) => (
           <tr key={upload.id}>
-            <td class="file-name">
-              <Thumbnail upload={upload} />
-              <a href={hrefTo(['files', upload.domain, upload.id])}>{upload.filename}</a>
+            <td>
+              <div class="file-name">
+                <Thumbnail upload={upload} />
+                <a href={hrefTo(['files', upload.domain, upload.id])}>{upload.filename}</a>
+              </div>
             </td>
             <td data-label="Type" class="soft">
               {upload.type}

@@ -2,6 +2,7 @@ import DropTarget from '@uppy/drop-target'
 import { useEffect, useRef } from 'preact/hooks'
 import { Button } from '../../parts/button.tsx'
 import { UnfinishedUploads } from './unfinished-uploads.tsx'
+import { UploadMetadata } from './upload-metadata.tsx'
 import { UploadQueue } from './upload-queue.tsx'
 import { useQueue } from './use-queue.ts'
 
@@ -48,6 +49,7 @@ export function UploadPanel({ domain }: { domain: string }) {
           onChange={take}
         />
       </div>
+      <UploadMetadata domain={domain} />
       <UnfinishedUploads domain={domain} queue={items} onChoose={choose} />
       <UploadQueue uploader={uploader} items={items} />
     </section>
