@@ -28,7 +28,7 @@ export function exchange(url: URL, { method, headers, body, onSent, signal }: Me
     if (signal.aborted) return reject(signal.reason)
     const isOwnMachine = isLoopback(url.hostname)
     const send = url.protocol === 'https:' ? requestHttps : requestHttp
-    const message = send(url, {
+    const message = send(url.href, {
       method,
       headers,
       agent: false,

@@ -31,6 +31,7 @@ import { healthRoutes } from './routes/health.ts'
 import { internalJobRoutes } from './routes/internal-jobs.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { openApiInfo } from './routes/openapi-info.ts'
+import { referenceRoutes } from './routes/reference.ts'
 import { resumableRoutes } from './routes/resumable/resumable.ts'
 import { sendUploadRoutes } from './routes/send-upload.ts'
 import { stepAnswerRoutes } from './routes/step-answers.ts'
@@ -86,6 +87,7 @@ export function createApp(
   app.route('/', healthRoutes)
   app.route('/', metricsRoutes)
   app.route('/', consoleRoutes)
+  app.route('/', referenceRoutes)
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {
     type: 'http',
     scheme: 'bearer',

@@ -245,6 +245,8 @@ const table: Record<string, Row> = {
   'GET /healthz': open('200'),
   'GET /': open('200'),
   'GET /console/{file}': open('404'),
+  'GET /docs': open('200'),
+  'GET /reference/{file}': open('404'),
   'GET /openapi.json': open('200'),
 }
 

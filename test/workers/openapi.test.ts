@@ -40,7 +40,7 @@ beforeAll(async () => {
 /** Answered to machines alone, by the queue's signature; to browsers alone; or this very document. */
 const undocumented = [
   ...['POST /internal/jobs', 'POST /internal/jobs/failed'],
-  ...['GET /', 'GET /console/{file}'],
+  ...['GET /', 'GET /console/{file}', 'GET /docs', 'GET /reference/{file}'],
   'GET /openapi.json',
 ]
 

@@ -17,7 +17,7 @@ export interface Browser {
 /** Opens Chromium on a page of the server's own, so that what its scripts fetch is of the same origin. */
 export async function openChromium(url: string): Promise<Browser> {
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
-  const page = await browser.newPage()
+  const page = await (await browser.newContext()).newPage()
   await page.goto(url)
   return { page, close: () => browser.close() }
 }

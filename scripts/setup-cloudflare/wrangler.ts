@@ -1,0 +1,63 @@
+import { Failure } from '../failure.ts'
+import { type Ended, type ProgramOptions, runProgram } from './program.ts'
+
+/** What Cloudflare refuses with a code of its own, and what a person does about it. */
+const advice: [pattern: RegExp, advice: string][] = [
+  [
+    /\[code: 10042\]/,
+    'This account has no R2 yet. Enable it at https://dash.cloudflare.com/?to=/:account/r2/overview, then run this again.',
+  ],
+  [
+    /\[code: 100328\]/,
+    'The Free plan sets no CPU limits. Remove the line "limits = …" from [env.production] in wrangler.toml (files are then limited by 10 ms of CPU a request), or take the Workers Paid plan.',
+  ],
+  [
+    /More than one account|CLOUDFLARE_ACCOUNT_ID/,
+    'Say which account is meant: set CLOUDFLARE_ACCOUNT_ID, then run this again.',
+  ],
+]
+
+/** The `wrangler` on the PATH, run in the folder of a configuration. */
+export class Wrangler {
+  readonly #options: ProgramOptions
+
+  constructor(options: ProgramOptions) {
+    this.#options = options
+  }
+
+  /** Runs it to its end and gives what it said, whatever its exit code. Throws as `runProgram` does. */
+  try(args: readonly string[], input = ''): Promise<Ended> {
+    const env = { ...this.#options.env, WRANGLER_HIDE_BANNER: 'true' }
+    return runProgram('wrangler', args, { ...this.#options, env, input })
+  }
+
+  /** Runs it and gives what it wrote. Throws a `Failure` with wrangler's own message when it does not end well. */
+  async run(args: readonly string[], input = ''): Promise<string> {
+    const ended = await this.try(args, input)
+    if (ended.exitCode !== 0) throw failureOf(args, ended)
+    return ended.stdout
+  }
+
+  /** Runs a command that prints JSON and gives its value. Throws as `run` does, and for what is no JSON. */
+  async json(args: readonly string[]): Promise<unknown> {
+    const text = await this.run(args)
+    try {
+      return JSON.parse(text)
+    } catch {
+      throw new Failure(`"${commandLine(args)}" should have printed JSON, and printed:\n\n${text.slice(0, 500)}`)
+    }
+  }
+}
+
+/** The command as a person types it. */
+export function commandLine(args: readonly string[]): string {
+  return ['npx', 'wrangler', ...args].map((arg) => (/^[\w./:@=-]+$/.test(arg) ? arg : `'${arg}'`)).join(' ')
+}
+
+/** What to tell about a command that failed: its line, what wrangler said, and what to do where that is known. */
+export function failureOf(args: readonly string[], { exitCode, stdout, stderr }: Ended): Failure {
+  const said = [stderr, stdout].map((text) => text.trim()).filter((text) => text !== '')
+  const known = advice.find(([pattern]) => pattern.test(said.join('\n')))
+  const lines = [`"${commandLine(args)}" ended with exit code ${exitCode}:`, ...said, ...(known ? [known[1]] : [])]
+  return new Failure(lines.join('\n\n'))
+}
