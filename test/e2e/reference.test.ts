@@ -1,5 +1,5 @@
-import { AxeBuilder } from '@axe-core/playwright'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { accessibilityViolations } from '../support/e2e/accessibility.ts'
 import { chromiumMissing, openChromium } from '../support/e2e/chromium.ts'
 import { type LocalWorker, startLocalWorker } from '../support/e2e/local-worker.ts'
 
@@ -51,9 +51,7 @@ describe('the reference', () => {
 
       for (const width of [1280, 390]) {
         await page.setViewportSize({ width, height: 900 })
-        const { violations } = await new AxeBuilder({ page }).analyze()
-        const found = violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)
-        expect(found, `${width} pixels wide`).toEqual([])
+        expect(await accessibilityViolations(page), `${width} pixels wide`).toEqual([])
       }
       expect(complaints).toEqual([])
     } finally {

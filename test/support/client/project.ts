@@ -54,10 +54,9 @@ export async function projectWithPackage(): Promise<Project> {
     await mkdir(dirname(path), { recursive: true })
     await symlink(join(installed, name), path)
   }
-  await run(process.execPath, [join(installed, 'typescript/bin/tsc'), '-p', join(repository, 'client')])
   const npm = (...args: string[]) => run('npm', ['--prefix', repository, '--silent', ...args])
-  await npm('run', 'build:client-for-pages')
-  // The scripts would build the other parts anew, beside tests that use them.
+  // The client alone: other tests use the other parts meanwhile.
+  await npm('run', 'build:client')
   await run('sh', ['-c', `cd '${repository}' && npm pack --silent --ignore-scripts --pack-destination '${folder}'`])
   await mkdir(packageFolder, { recursive: true })
   await run('sh', ['-c', `tar -xzf '${folder}'/stevedore-*.tgz --strip-components=1 -C '${packageFolder}'`])
