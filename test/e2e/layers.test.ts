@@ -202,6 +202,12 @@ const webConsole: Example[] = [
     inside: ['./thing.tsx', '../../api.ts', '../../parts/thing.tsx'],
     outside: ['../domain/thing.tsx', '../../app.tsx'],
   },
+  {
+    file: 'web/src/pages/domain/part/example.tsx',
+    up: '../../../../../',
+    inside: ['./thing.tsx', '../thing.tsx', '../../../api.ts', '../../../parts/thing.tsx'],
+    outside: ['../../files/thing.tsx', '../../../app.tsx'],
+  },
 ].map(({ file, up, inside, outside }) => ({
   file,
   lines: [

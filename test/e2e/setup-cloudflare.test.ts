@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readProduction, writeProduction } from '../../scripts/setup-cloudflare/configuration.ts'
 import { type LocalWorker, repository, startLocalWorker } from '../support/e2e/local-worker.ts'
+import { type Passage, startMeddlingProxy } from '../support/e2e/meddling-proxy.ts'
 
 const standIn = join(repository, 'test/wrangler-stand-in')
 const adminToken = 'the-token-of-the-deployment'
@@ -40,8 +41,11 @@ class Account {
 
   /** Runs the setup to its end. The stand-in counts its commands from 1 in each run. */
   async setUp(env: Record<string, string> = {}, ...flags: string[]): Promise<Ended> {
+    return this.setUpAt(`http://localhost:${worker.port}`, env, ...flags)
+  }
+
+  async setUpAt(url: string, env: Record<string, string> = {}, ...flags: string[]): Promise<Ended> {
     await rm(join(this.state, 'calls'), { force: true })
-    const url = `http://localhost:${worker.port}`
     const args = ['--host', 'uploads.acme.test', '--domain', this.domain, '--url', url, '--yes', ...flags]
     return runSetup(args, this.folder, { STAND_IN_STATE: this.state, ...env })
   }
@@ -209,6 +213,42 @@ describe('a setup that fails', () => {
     expect(first.stderr).toContain('Run this again to go on from here.')
     await expectDeployed(account, await account.setUp(), first.stdout)
   })
+
+  const requests = [
+    'GET /healthz',
+    'POST /v1/domains ',
+    'GET /v1/domains/customer',
+    'POST /v1/domains/customer',
+    'PUT /v1/uploads/',
+    'GET /v1/uploads/',
+    'DELETE /v1/uploads/',
+  ]
+  // Those that change something are the hard ones, when only their answer is lost.
+  const lost = requests.flatMap((request) => [
+    { request, when: 'before' },
+    { request, when: 'after' },
+  ])
+  const chosenRequests = lost.filter(({ request, when }) => isFull || (when === 'after' && !request.startsWith('GET')))
+
+  test.concurrent.each(chosenRequests)(
+    'whose connection breaks $when "$request" is served ends well when it is run again',
+    async ({ request, when }) => {
+      const account = await Account.open()
+      await account.expectToken()
+      let cuts = 0
+      const cut = (chunk: Buffer, passage: Passage) => {
+        if (passage.request.startsWith(request) && ++cuts > 0) passage.cut()
+        return chunk
+      }
+      const proxy = await startMeddlingProxy(worker.port, when === 'before' ? { toServer: cut } : { toClient: cut })
+      // With every try of the request cut off, as by a network that is down from there on.
+      const first = await account.setUpAt(proxy.url)
+      await proxy.close()
+      expect(cuts).toBeGreaterThan(0)
+      expect(first.exitCode, first.stdout).toBe(1)
+      await expectDeployed(account, await account.setUp(), first.stdout)
+    },
+  )
 
   test.each([
     ['nobody is logged in', 'STAND_IN_LOGGED_OUT', 'Run "npx wrangler login"'],
