@@ -10,6 +10,7 @@ import { memory } from './measures/memory.ts'
 import { overlap } from './measures/overlap.ts'
 import { parse } from './measures/parse.ts'
 import { parsers } from './measures/parsers.ts'
+import { resumable } from './measures/resumable/resumable.ts'
 import { small } from './measures/small.ts'
 import { store } from './measures/store.ts'
 import { webhooks } from './measures/webhooks.ts'
@@ -18,7 +19,10 @@ import type { Row } from './report/row.ts'
 import { formatTable } from './report/table.ts'
 
 const measures = new Map<string, Measure>(
-  Object.entries({ parse, parsers, store, overlap, memory, buffers, small, jobs, calls, live, webhooks, bundle }),
+  Object.entries({
+    ...{ parse, parsers, store, overlap, memory, buffers },
+    ...{ resumable, small, jobs, calls, live, webhooks, bundle },
+  }),
 )
 
 /** `npm run bench`: all measures, or those that are named. What they give is kept in `results.json` and the README. */

@@ -167,7 +167,8 @@ export class StevedoreClient {
    * Any other call of the interface, such as `call<Domain>('GET', '/v1/domains/acme')`: the JSON of the answer, undefined
    * when it has none.
    */
-  call<T>(method: string, path: string, options: CallOptions = {}): Promise<T> {
+  // biome-ignore lint/suspicious/noExplicitAny: who does not say what it is takes it as it comes
+  call<T = any>(method: string, path: string, options: CallOptions = {}): Promise<T> {
     return this.#transport.json(method, path, options)
   }
 }

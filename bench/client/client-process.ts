@@ -2,17 +2,23 @@ import type { Command, LoadResult, StreamResult } from './client.ts'
 import { Connection } from './connection.ts'
 import { type RequestPlan, requestHead } from './http-request.ts'
 import { noise } from './noise.ts'
+import { bringByTus } from './tus-uploads.ts'
 
 /** The client's side of `client.ts`: takes commands by IPC and answers each with its result. */
 process.on('message', async ({ id, command }: { id: number; command: Command }) => {
   try {
-    const result = command.kind === 'stream' ? await stream(command.requests) : await load(command)
-    process.send?.({ id, result })
+    process.send?.({ id, result: await carryOut(command) })
   } catch (error) {
     process.send?.({ id, error: String(error) })
   }
 })
 process.on('disconnect', () => process.exit())
+
+function carryOut(command: Command): Promise<unknown> {
+  if (command.kind === 'stream') return stream(command.requests)
+  if (command.kind === 'tus') return bringByTus(command.plan)
+  return load(command)
+}
 
 /** Sends all requests at once, each on a connection of its own. */
 async function stream(requests: readonly RequestPlan[]): Promise<StreamResult> {

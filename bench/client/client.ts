@@ -2,9 +2,11 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { Answer } from './connection.ts'
 import type { RequestPlan } from './http-request.ts'
+import type { TusPlan, TusResult } from './tus-uploads.ts'
 
 export type Command =
   | { kind: 'stream'; requests: readonly RequestPlan[] }
+  | { kind: 'tus'; plan: TusPlan }
   | { kind: 'load'; request: RequestPlan; connections: number; seconds: number }
 
 export interface StreamResult {
@@ -45,6 +47,11 @@ export class Client {
   /** Sends one request over and over, on so many connections, for so many seconds. Throws when one is refused. */
   load(request: RequestPlan, options: { connections: number; seconds: number }): Promise<LoadResult> {
     return this.#run({ kind: 'load', request, ...options }) as Promise<LoadResult>
+  }
+
+  /** Brings uploads by tus. Throws when one is refused. */
+  bringByTus(plan: TusPlan): Promise<TusResult> {
+    return this.#run({ kind: 'tus', plan }) as Promise<TusResult>
   }
 
   stop(): void {

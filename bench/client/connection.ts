@@ -5,12 +5,14 @@ import { noise } from './noise.ts'
 
 export interface Answer {
   status: number
+  /** Where a thing was created; null where the answer does not say. */
+  location: string | null
   body: string
 }
 
 const chunkBytes = 256 * 1024
 
-/** One keep-alive connection that speaks just enough HTTP/1.1: requests one after the other, answers with a length. */
+/** One keep-alive connection that speaks just enough HTTP/1.1: requests one after the other, answers with a length, or of nothing. */
 export class Connection {
   readonly #socket: Socket
   #received = ''
@@ -75,15 +77,25 @@ export class Connection {
     const headEnd = this.#received.indexOf('\r\n\r\n')
     if (headEnd < 0) return
     const head = this.#received.slice(0, headEnd)
-    const length = /^content-length: (\d+)$/im.exec(head)?.[1]
-    if (length === undefined) {
+    const status = Number(head.slice(9, 12))
+    const length = lengthOf(head, status)
+    if (length === null) {
       this.#waiting?.reject(new Error(`The answer has no Content-Length:\n${head}`))
       return
     }
-    const end = headEnd + 4 + Number(length)
+    const end = headEnd + 4 + length
     if (this.#received.length < end) return
-    const answer = { status: Number(head.slice(9, 12)), body: this.#received.slice(headEnd + 4, end) }
+    const location = /^location: (.*)$/im.exec(head)?.[1] ?? null
+    const answer = { status, location, body: this.#received.slice(headEnd + 4, end) }
     this.#received = this.#received.slice(end)
     this.#waiting?.resolve(answer)
   }
+}
+
+/** How long what follows a head is; null where that is not known. Node writes an empty body of a 201 as one last chunk. */
+function lengthOf(head: string, status: number): number | null {
+  if (status === 204) return 0
+  const length = /^content-length: (\d+)$/im.exec(head)?.[1]
+  if (length !== undefined) return Number(length)
+  return status === 201 && /^transfer-encoding: chunked$/im.test(head) ? '0\r\n\r\n'.length : null
 }

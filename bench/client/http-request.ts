@@ -8,7 +8,7 @@ export interface BodyPlan {
 /** One request, as plain data: it is sent to the client's own process. */
 export interface RequestPlan {
   port: number
-  method: 'POST' | 'PUT'
+  method: 'POST' | 'PUT' | 'PATCH'
   path: string
   /** The host that it names, whatever the address it goes to. */
   host: string
@@ -35,7 +35,7 @@ export function rawBody(fileBytes: number): BodyPlan {
 }
 
 /** The request line and headers, with the blank line. */
-export function requestHead({ method, path, host, headers = {}, body }: RequestPlan): string {
+export function requestHead({ method, path, host, headers = {}, body }: Omit<RequestPlan, 'port'>): string {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const length = body.head.length + body.bytes + body.tail.length
   return `${method} ${path} HTTP/1.1\r\nHost: ${host}\r\n${lines.join('')}Content-Length: ${length}\r\n\r\n`

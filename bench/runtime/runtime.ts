@@ -1,9 +1,9 @@
-import { mkdtemp, readdir, readFile, rm, statfs } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import { unstable_readConfig } from 'wrangler'
 import { type Bundle, bundleWorker } from './bundle-worker.ts'
+import { fastestFolder } from './fastest-folder.ts'
 import { childrenRunning, findChild } from './process-usage.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -113,12 +113,6 @@ function modulesOf(name: string, { script, wasm }: Bundle) {
     { type: 'ESModule' as const, path: `${name}.js`, contents: script },
     ...[...wasm].map(([path, contents]) => ({ type: 'CompiledWasm' as const, path, contents })),
   ]
-}
-
-/** Memory where there is enough of it: a disk that others use too would be measured instead of the Worker. */
-async function fastestFolder(): Promise<string> {
-  const memory = await statfs('/dev/shm').catch(() => null)
-  return memory && memory.bavail * memory.bsize > 8 * 1024 ** 3 ? '/dev/shm' : tmpdir()
 }
 
 async function migrate(database: D1Database): Promise<void> {

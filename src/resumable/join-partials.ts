@@ -60,8 +60,8 @@ export async function joinNext(
 
 /**
  * Looks whether all pieces of a file have come in. Its length is the sum of theirs, known as soon as theirs are; once they
- * are complete, the file takes over what they have reserved. Returns whether they can be joined now. Throws `upload-deleted` where one is gone, which will
- * never come, and `file-too-large`.
+ * are complete, the file takes over what they have reserved. Returns whether they can be joined now. Throws
+ * `upload-deleted` where one is gone, which will never come, or is joined to another file, and `file-too-large`.
  */
 async function gatherPieces(parts: JoinParts): Promise<boolean> {
   const { ledger, db, sessions, jurisdiction } = parts
@@ -75,8 +75,10 @@ async function gatherPieces(parts: JoinParts): Promise<boolean> {
   const length = joinedLength(found, opening)
   if (length !== null) ledger.note({ length })
   if (length === null || !found.every((view) => view.isComplete)) return false
-  const reservedBytes = await takeOverReservations(db, opening, partialIds)
+  const reservedBytes = await takeOverReservations(db, opening, { partialIds, bytes: length })
   if (reservedBytes === null) throw uploadDeleted()
+  // They are another file's, which was asked for as well: a piece serves once.
+  if (reservedBytes !== length) throw sessionEnded()
   ledger.note({ reservedBytes, pieces: found.map(({ id, offset }) => ({ id, bytes: offset })) })
   return true
 }

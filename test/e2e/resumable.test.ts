@@ -6,15 +6,14 @@ import { join } from 'node:path'
 import { Upload, type UploadOptions } from 'tus-js-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startBareWorker } from '../support/e2e/bare-worker.ts'
-import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { noise } from '../support/e2e/bodies.ts'
 import { expectStatus, holdings, makeDomain, nothingHeld, type TestDomain } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { type LocalWorker, repository } from '../support/e2e/local-worker.ts'
 import { curl, run } from '../support/e2e/programs.ts'
 import { idOf, openCreation, ResumableUpload } from '../support/e2e/resumable.ts'
-
-const mebibyte = 1024 * 1024
-const partBytes = 5 * mebibyte
+import { expectFile } from '../support/e2e/uploads.ts'
+import { mebibyte, partBytes } from '../support/sizes.ts'
 
 let worker: LocalWorker
 let folder: string
@@ -28,18 +27,6 @@ afterAll(async () => {
   await worker?.stop()
   await rm(folder, { recursive: true, force: true })
 })
-
-/** Waits until a file is complete, and holds it against these bytes. */
-async function expectFile(domain: TestDomain, id: string, bytes: Buffer) {
-  const upload = await eventually(async () => {
-    const answer = await worker.call('GET', `/v1/uploads/${id}`, { host: domain.host })
-    expect(answer.json()).toMatchObject({ status: 'complete', size: bytes.length, sha256: sha256(bytes) })
-    return answer.json()
-  })
-  const content = await worker.call('GET', `/v1/uploads/${id}/content`, { host: domain.host })
-  expect(Buffer.compare(content.body, bytes)).toBe(0)
-  return upload
-}
 
 /** A file with these bytes, for a program to send. */
 async function fileOf(name: string, bytes: Uint8Array): Promise<string> {
@@ -83,7 +70,7 @@ describe('curl', () => {
     expect(last.headers['upload-complete']).toBe('?1')
     const head = await curl('-I', url)
     expect(head.headers).toMatchObject({ 'upload-complete': '?1', 'upload-offset': String(bytes.length) })
-    await expectFile(domain, upload.id, bytes)
+    await expectFile(worker, domain, upload.id, bytes)
   })
 
   it('does what docs/resumable.md says', async () => {
@@ -94,7 +81,7 @@ describe('curl', () => {
     expect(script).not.toBe(recipe)
     const output = (await run('bash', ['-euc', `cd ${repository}\n${script}`])).toString()
     const id = /"id":"([^"]+)"/.exec(output)?.[1] as string
-    await expectFile(domain, id, await readFile(join(repository, 'samples/harbour.png')))
+    await expectFile(worker, domain, id, await readFile(join(repository, 'samples/harbour.png')))
   })
 })
 
@@ -123,7 +110,7 @@ describe('tus-js-client, in its way of speaking the draft', () => {
   ] as unknown as [string, Partial<UploadOptions>][])('brings a file by %s', async (_name, options) => {
     const domain = await makeDomain(worker)
     const bytes = noise(2 * partBytes + 777)
-    await expectFile(domain, await upload(domain, bytes, options), bytes)
+    await expectFile(worker, domain, await upload(domain, bytes, options), bytes)
   })
 
   it('goes on where it was when it is stopped and started again', async () => {
@@ -151,7 +138,7 @@ describe('tus-js-client, in its way of speaking the draft', () => {
       },
     })
     expect(first).toBeGreaterThanOrEqual(4 * mebibyte)
-    await expectFile(domain, id, bytes)
+    await expectFile(worker, domain, id, bytes)
   })
 })
 
@@ -171,7 +158,7 @@ describe('a connection that is cut within the last append', () => {
       else await connection.halfClose()
       expect(await upload.state()).toEqual({ offset: cut, complete: '?0' })
       expectStatus(await upload.append(cut, bytes.subarray(cut), true), 202)
-      await expectFile(domain, upload.id, bytes)
+      await expectFile(worker, domain, upload.id, bytes)
     },
   )
 
@@ -188,7 +175,7 @@ describe('a connection that is cut within the last append', () => {
     else await connection.halfClose()
     expect(await upload.state()).toEqual({ offset: 1000, complete: '?0' })
     expectStatus(await upload.append(1000, bytes.subarray(1000), true), 202)
-    await expectFile(domain, upload.id, bytes)
+    await expectFile(worker, domain, upload.id, bytes)
   })
 
   it('nor does one that node:http gives up', async () => {
@@ -215,7 +202,7 @@ describe('a connection that is cut within the last append', () => {
     const { offset, complete } = await upload.state()
     expect({ offset, complete }).toEqual({ offset: partBytes + 100, complete: '?0' })
     expectStatus(await upload.append(offset, bytes.subarray(offset), true), 202)
-    await expectFile(domain, upload.id, bytes)
+    await expectFile(worker, domain, upload.id, bytes)
   })
 })
 

@@ -3,21 +3,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { startBareWorker } from '../support/e2e/bare-worker.ts'
-import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { noise } from '../support/e2e/bodies.ts'
 import { type Browser, chromiumMissing, openChromium } from '../support/e2e/chromium.ts'
 import { expectStatus, holdings, makeDomain, nothingHeld, type TestDomain } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { adminToken, type LocalWorker } from '../support/e2e/local-worker.ts'
 import { type MeddlingProxy, startMeddlingProxy } from '../support/e2e/meddling-proxy.ts'
 import { serveUploadPage, type UploadPage } from '../support/e2e/upload-page.ts'
+import { untilComplete } from '../support/e2e/uploads.ts'
+import { mebibyte } from '../support/sizes.ts'
 
 if (chromiumMissing) console.warn(`Left out, the clients of tus in a browser: ${chromiumMissing}`)
-
-const mebibyte = 1024 * 1024
 
 /** What upload-page.html says of an upload at its end. */
 interface Outcome {
   url?: string
+  /** How each append was answered, where the page sends them itself. */
+  statuses?: number[]
   error?: { message: string; status?: number; body?: string }
 }
 
@@ -92,7 +94,7 @@ describe.skipIf(chromiumMissing)('in Chromium, on a page of another origin', () 
 
   /** Begins an upload on the page that is open, with the file that the user chooses there. */
   async function begin(
-    client: 'uploadByTus' | 'uploadStream' | 'uploadByUppy',
+    client: 'uploadByTus' | 'uploadStream' | 'uploadByUppy' | 'uploadWithChecksums',
     path: string,
     options: Record<string, unknown>,
   ) {
@@ -106,12 +108,8 @@ describe.skipIf(chromiumMissing)('in Chromium, on a page of another origin', () 
   /** Waits until the upload is a file with these bytes. */
   async function expectFile(domain: TestDomain, { url, error }: Outcome, bytes: Buffer) {
     expect(error).toBeUndefined()
-    const id = new URL(String(url)).pathname.split('/').at(-1)
-    return eventually(async () => {
-      const answer = await worker.call('GET', `/v1/uploads/${id}`, { host: domain.host })
-      expect(answer.json()).toMatchObject({ status: 'complete', size: bytes.length, sha256: sha256(bytes) })
-      return answer.json()
-    })
+    const id = new URL(String(url)).pathname.split('/').at(-1) as string
+    return untilComplete(worker, domain, id, bytes)
   }
 
   /** Waits until so much of the domain's only upload has been received, and gives how much that is. */
@@ -176,6 +174,34 @@ describe.skipIf(chromiumMissing)('in Chromium, on a page of another origin', () 
     await browser.page.goto(application.origin)
     await begin('uploadStream', await fileOf(bytes), client)
     await expectFile(domain, await outcome(), bytes)
+  })
+
+  it('tus-js-client brings a file in three pieces at once', async () => {
+    const { domain, client } = await domainOfApplication({
+      chunkSize: 2 * mebibyte,
+      parallelUploads: 3,
+      metadata: { filename: 'crane.bin', dock: '7' },
+    })
+    const bytes = noise(9 * mebibyte + 777)
+    await browser.page.goto(application.origin)
+    await begin('uploadByTus', await fileOf(bytes), client)
+    const file = await expectFile(domain, await outcome(), bytes)
+    expect(file).toMatchObject({ filename: 'crane.bin', protocol: 'tus', metadata: { dock: '7' } })
+    // Each piece begins at its own 0, and goes on at 2 MiB.
+    expect(appendedAt.toSorted((a, b) => a - b)).toEqual([0, 0, 0, ...Array(3).fill(2 * mebibyte)])
+    expectUpwards(await progress(), 0, bytes.length)
+    expect(await holdings(worker, domain)).toMatchObject({ storedFiles: 1, objects: 1, openMultiparts: 0 })
+  })
+
+  it('a page that computes checksums has each append held against its own', async () => {
+    const { domain, client } = await domainOfApplication({ chunkSize: 3 * mebibyte })
+    const bytes = noise(7 * mebibyte + 5)
+    await browser.page.goto(application.origin)
+    await begin('uploadWithChecksums', await fileOf(bytes), client)
+    const brought = await outcome()
+    expect(brought.statuses).toEqual([460, 204, 204, 204])
+    await expectFile(domain, brought, bytes)
+    expect(appendedAt).toEqual([0, 0, 3 * mebibyte, 6 * mebibyte])
   })
 
   it('Uppy goes on where it was when it is paused within an append and resumed', async () => {

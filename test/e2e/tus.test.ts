@@ -2,14 +2,13 @@ import { Readable } from 'node:stream'
 import { Upload, type UploadOptions } from 'tus-js-client'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startBareWorker } from '../support/e2e/bare-worker.ts'
-import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { noise } from '../support/e2e/bodies.ts'
 import { expectStatus, holdings, makeDomain, nothingHeld, type TestDomain } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import type { LocalWorker } from '../support/e2e/local-worker.ts'
 import { TusUpload } from '../support/e2e/tus.ts'
-
-const mebibyte = 1024 * 1024
-const partBytes = 5 * mebibyte
+import { expectFile } from '../support/e2e/uploads.ts'
+import { mebibyte, partBytes } from '../support/sizes.ts'
 
 let worker: LocalWorker
 
@@ -18,18 +17,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => worker?.stop())
-
-/** Waits until a file is complete, and holds it against these bytes. */
-async function expectFile(domain: TestDomain, id: string, bytes: Buffer) {
-  const upload = await eventually(async () => {
-    const answer = await worker.call('GET', `/v1/uploads/${id}`, { host: domain.host })
-    expect(answer.json()).toMatchObject({ status: 'complete', size: bytes.length, sha256: sha256(bytes) })
-    return answer.json()
-  })
-  const content = await worker.call('GET', `/v1/uploads/${id}/content`, { host: domain.host })
-  expect(Buffer.compare(content.body, bytes)).toBe(0)
-  return upload
-}
 
 describe('tus-js-client', () => {
   /** Uploads with the client as it is, and gives back the id of what came of it. */
@@ -56,7 +43,7 @@ describe('tus-js-client', () => {
   ] satisfies [string, Partial<UploadOptions>][])('brings a file %s', async (_name, options) => {
     const domain = await makeDomain(worker)
     const bytes = noise(2 * partBytes + 777)
-    const file = await expectFile(domain, await upload(domain, bytes, options), bytes)
+    const file = await expectFile(worker, domain, await upload(domain, bytes, options), bytes)
     expect(file).toMatchObject({ filename: 'crane.bin', protocol: 'tus', metadata: { dock: 'Nørresundby 7' } })
   })
 
@@ -69,12 +56,12 @@ describe('tus-js-client', () => {
       bytes.subarray(3 * mebibyte),
     ])
     const options = { uploadLengthDeferred: true, chunkSize: 2 * mebibyte }
-    await expectFile(domain, await upload(domain, stream, options), bytes)
+    await expectFile(worker, domain, await upload(domain, stream, options), bytes)
   })
 
   it('brings a file of no bytes', async () => {
     const domain = await makeDomain(worker)
-    await expectFile(domain, await upload(domain, Buffer.alloc(0)), Buffer.alloc(0))
+    await expectFile(worker, domain, await upload(domain, Buffer.alloc(0)), Buffer.alloc(0))
   })
 
   it.each([
@@ -87,7 +74,7 @@ describe('tus-js-client', () => {
       parallelUploads: 3,
       metadataForPartialUploads: { domain: domain.slug },
     })
-    const file = await expectFile(domain, id, bytes)
+    const file = await expectFile(worker, domain, id, bytes)
     expect(file).toMatchObject({ filename: 'crane.bin', metadata: { dock: 'Nørresundby 7' } })
     expect(await holdings(worker, domain)).toMatchObject({ storedFiles: 1, storedBytes: size, objects: 1 })
   })
@@ -116,7 +103,7 @@ describe('tus-js-client', () => {
       },
     })
     expect(first).toBeGreaterThanOrEqual(4 * mebibyte)
-    await expectFile(domain, id, bytes)
+    await expectFile(worker, domain, id, bytes)
   })
 
   it('ends an upload for good', async () => {
@@ -152,7 +139,7 @@ describe('a connection that is cut within an append', () => {
       else await connection.halfClose()
       expect(await upload.offset()).toBe(cut)
       expectStatus(await upload.patch(cut, bytes.subarray(cut)), 204)
-      await expectFile(domain, upload.id, bytes)
+      await expectFile(worker, domain, upload.id, bytes)
     },
   )
 
@@ -167,7 +154,7 @@ describe('a connection that is cut within an append', () => {
     connection.reset()
     expect(await upload.offset()).toBe(777)
     expectStatus(await upload.patch(777, bytes.subarray(777)), 204)
-    await expectFile(domain, upload.id, bytes)
+    await expectFile(worker, domain, upload.id, bytes)
   })
 })
 
@@ -199,14 +186,14 @@ describe('a request for an upload to which another one still appends', () => {
     await expectSuperseded(connection)
     expect(await upload.offset()).toBe(4000)
     expectStatus(await upload.patch(4000, bytes.subarray(4000)), 204)
-    await expectFile(domain, upload.id, bytes)
+    await expectFile(worker, domain, upload.id, bytes)
   })
 
   it('PATCH takes over', async () => {
     const { domain, upload, connection } = await appending()
     expectStatus(await upload.patch(4000, bytes.subarray(4000)), 204)
     await expectSuperseded(connection)
-    await expectFile(domain, upload.id, bytes)
+    await expectFile(worker, domain, upload.id, bytes)
   })
 
   it('DELETE takes over, and leaves nothing', async () => {
@@ -224,6 +211,6 @@ describe('a request for an upload to which another one still appends', () => {
     await connection.send(bytes.subarray(4000))
     expectStatus(await connection.answer(), 204)
     connection.close()
-    await expectFile(domain, upload.id, bytes)
+    await expectFile(worker, domain, upload.id, bytes)
   })
 })

@@ -1,4 +1,6 @@
 import { Webhook } from 'standardwebhooks'
+import { expect } from 'vitest'
+import { webhookMessageSchema } from '../../src/routes/event-schemas.ts'
 
 /** One message that has arrived, as the official library has let it pass. */
 export interface ReceivedMessage {
@@ -56,7 +58,9 @@ export class WebhookReceiver {
       return new Response(null, { status: 404 })
     }
     try {
-      new Webhook(endpoint.secret).verify(body, Object.fromEntries(headers))
+      const sent = new Webhook(endpoint.secret).verify(body, Object.fromEntries(headers))
+      // What applications are told that a message looks like, and nothing beside it.
+      expect(webhookMessageSchema.parse(sent)).toEqual(sent)
     } catch (error) {
       this.unverified.push(`${path}: ${error}`)
       return new Response('not verified', { status: 401 })

@@ -7,6 +7,7 @@ import { noTrace } from '../../src/core/trace-context.ts'
 import type { Opening } from '../../src/resumable/session.ts'
 import { Fence } from '../../src/resumable/turns.ts'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { partBytes } from '../support/sizes.ts'
 import {
   expectStatus,
   heldExactly,
@@ -19,8 +20,6 @@ import {
 import { partial } from '../support/workers/concatenation.ts'
 import { Outside, onSession } from '../support/workers/session-faults.ts'
 import { idOf, tusCall } from '../support/workers/tus.ts'
-
-const partBytes = 5 * 1024 * 1024
 
 const pieces = [noise(3000), noise(0), noise(partBytes + 7)]
 

@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { v7 as uuidv7 } from 'uuid'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { noise } from '../support/e2e/bodies.ts'
+import { mebibyte, partBytes } from '../support/sizes.ts'
 import {
   adminToken,
   allRows,
@@ -14,10 +15,9 @@ import {
   makeDomain,
   nothingHeld,
   rowOf,
-  type TestDomain,
-  waitForStatus,
 } from '../support/workers/client.ts'
 import { begunPartial, join, locationOf, partial } from '../support/workers/concatenation.ts'
+import { expectFile } from '../support/workers/expect-file.ts'
 import { alarm, evict, expire, tablesOf } from '../support/workers/sessions.ts'
 import { makeToken, usesTaken } from '../support/workers/tokens.ts'
 import { created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '../support/workers/tus.ts'
@@ -25,18 +25,7 @@ import { created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '.
 vi.setConfig({ testTimeout: 30_000 })
 afterAll(jobsDone, 30_000)
 
-const mebibyte = 1024 * 1024
-const partBytes = 5 * mebibyte
 const asAdmin = { key: adminToken }
-
-/** Waits until a file is complete, and holds it against these bytes. */
-async function expectFile(domain: TestDomain, url: string, bytes: Buffer) {
-  const file = await waitForStatus(domain, idOf(url))
-  expect(file).toMatchObject({ size: bytes.length, sha256: sha256(bytes) })
-  const content = await call('GET', `${domain.origin}/v1/uploads/${file.id}/content`)
-  expect(Buffer.compare(content.bytes, bytes)).toBe(0)
-  return file
-}
 
 describe('partial uploads', () => {
   test('are joined in the order in which they are named, whatever their sizes and their own order', async () => {
@@ -56,7 +45,7 @@ describe('partial uploads', () => {
       'upload-concat': `final;${urls.join(' ')}`,
       'upload-metadata': metadata,
     })
-    const file = await expectFile(domain, locationOf(answer), bytes)
+    const file = await expectFile(domain, idOf(locationOf(answer)), bytes)
     expect(file).toMatchObject({ filename: 'crane.bin', protocol: 'tus', metadata: { dock: '7' } })
     expect(await holdings(domain)).toEqual(heldExactly(bytes.length))
     for (const url of urls) expect(await tablesOf(idOf(url))).toEqual([])
@@ -70,14 +59,14 @@ describe('partial uploads', () => {
       urls.map((url) => new URL(url).pathname),
     )
     expectStatus(answer, 201)
-    await expectFile(domain, locationOf(answer), Buffer.from('abcde'))
+    await expectFile(domain, idOf(locationOf(answer)), Buffer.from('abcde'))
   })
 
   test('of no bytes at all make a file of none', async () => {
     const domain = await makeDomain()
     const answer = await join(domain, [await partial(domain, ''), await partial(domain, '')])
     expectStatus(answer, 201)
-    await expectFile(domain, locationOf(answer), Buffer.alloc(0))
+    await expectFile(domain, idOf(locationOf(answer)), Buffer.alloc(0))
     expect(await holdings(domain)).toEqual(heldExactly(0))
   })
 
@@ -102,7 +91,7 @@ describe('partial uploads', () => {
     const headers = { 'upload-metadata': uploadMetadata({ filename: 'a.txt' }) }
     const answer = await join(domain, [url, other], { headers })
     expectStatus(answer, 201)
-    await expectFile(domain, locationOf(answer), Buffer.from('abcdefghij'))
+    await expectFile(domain, idOf(locationOf(answer)), Buffer.from('abcdefghij'))
     expect(await holdings(domain)).toEqual(heldExactly(10))
   })
 
@@ -162,7 +151,7 @@ describe('a final upload', () => {
     expectStatus(await patch(waiting, 0, 'abc'), 204)
     expect(offsetOf(await head(url))).toBe(3)
     expectProblem(await patch(url, 3, ''), 403, 'forbidden')
-    await expectFile(domain, url, Buffer.from('abc'))
+    await expectFile(domain, idOf(url), Buffer.from('abc'))
   })
 
   test('waits for what is unfinished, and tells no offset until it is joined', async () => {
@@ -185,7 +174,19 @@ describe('a final upload', () => {
     expectStatus(await patch(second, 1, 'e'), 204)
     // Nobody asks: it goes on by itself.
     expect(await alarm(idOf(url))).toBe(true)
-    await expectFile(domain, url, Buffer.from('deabc'))
+    await expectFile(domain, idOf(url), Buffer.from('deabc'))
+    expect(await holdings(domain)).toEqual(heldExactly(5))
+  })
+
+  test('gets the pieces alone that two of them wait for; the other ends, and leaves nothing', async () => {
+    const domain = await makeDomain()
+    const pieces = [await partial(domain, 'abc'), await begunPartial(domain, 2)]
+    const urls = [locationOf(await join(domain, pieces)), locationOf(await join(domain, pieces.toReversed()))]
+    expectStatus(await patch(pieces[1]!, 0, 'de'), 204)
+    const answers = await Promise.all(urls.map((url) => head(url)))
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 410])
+    const winner = answers.findIndex(({ status }) => status === 200)
+    await expectFile(domain, idOf(urls[winner]!), Buffer.from(['abcde', 'deabc'][winner]!))
     expect(await holdings(domain)).toEqual(heldExactly(5))
   })
 
@@ -216,7 +217,9 @@ describe('a final upload', () => {
     expect(await holdings(domain)).toEqual(nothingHeld)
   })
 
-  test('goes on by itself over the size that an answer waits for, wherever it is cut off', async () => {
+  test('goes on by itself over the size that an answer waits for, wherever it is cut off', {
+    timeout: 120_000,
+  }, async () => {
     const domain = await makeDomain({ maxFileBytes: 100 * mebibyte, maxRequestBytes: 100 * mebibyte })
     const pieces = [noise(40 * mebibyte), noise(30 * mebibyte + 5)]
     const urls = [await partial(domain, pieces[0]!), await partial(domain, pieces[1]!)]
@@ -228,7 +231,7 @@ describe('a final upload', () => {
     expect(await holdings(domain)).toMatchObject({ storedBytes: 70 * mebibyte + 5 })
     await evict(idOf(url))
     while ((await rowOf(idOf(url)))?.status === 'uploading') await alarm(idOf(url))
-    await expectFile(domain, url, Buffer.concat(pieces))
+    await expectFile(domain, idOf(url), Buffer.concat(pieces))
     expect(await holdings(domain)).toEqual(heldExactly(70 * mebibyte + 5))
   })
 })

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, expect, test, vi } from 'vitest'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { partBytes } from '../support/sizes.ts'
 import {
   type Answer,
   chunkedBody,
@@ -25,7 +26,6 @@ afterAll(jobsDone, 60_000)
 
 const isFull = Boolean((env as unknown as Record<string, unknown>).STEVEDORE_TEST_FULL)
 const runs = isFull ? 400 : 25
-const partBytes = 5 * 1024 * 1024
 const source = noise(2 * partBytes + 1000)
 
 const sizes = fc.oneof(

@@ -8,13 +8,11 @@ import type { Opening } from '../../src/resumable/session.ts'
 import { Fence } from '../../src/resumable/turns.ts'
 import type { Upload } from '../../src/resumable/upload.ts'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { partBytes } from '../support/sizes.ts'
 import { heldExactly, holdings, makeDomain, nothingHeld, rowOf, type TestDomain } from '../support/workers/client.ts'
 import { Outside, onSession } from '../support/workers/session-faults.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
-
-const mebibyte = 1024 * 1024
-const partBytes = 5 * mebibyte
 
 interface Life {
   name: string

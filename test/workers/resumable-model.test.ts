@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { afterAll, expect, test, vi } from 'vitest'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { mebibyte, partBytes } from '../support/sizes.ts'
 import {
   call,
   chunkedBody,
@@ -22,8 +23,6 @@ afterAll(jobsDone, 60_000)
 
 const isFull = Boolean((env as unknown as Record<string, unknown>).STEVEDORE_TEST_FULL)
 const runs = isFull ? 300 : 20
-const mebibyte = 1024 * 1024
-const partBytes = 5 * mebibyte
 const source = noise(12 * mebibyte)
 
 const sizes = fc.oneof(

@@ -2,6 +2,7 @@ import { env } from 'cloudflare:workers'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
 import { eventually } from '../support/e2e/eventually.ts'
+import { mebibyte, partBytes } from '../support/sizes.ts'
 import {
   adminToken,
   call,
@@ -29,8 +30,6 @@ import { create, created, head, idOf, offsetOf, patch, tusCall, uploadMetadata }
 vi.setConfig({ testTimeout: 30_000 })
 afterAll(jobsDone, 30_000)
 
-const mebibyte = 1024 * 1024
-const partBytes = 5 * mebibyte
 const hour = 3600_000
 
 /** What the reconciler does at a time that is so many milliseconds ahead. */

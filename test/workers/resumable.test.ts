@@ -1,7 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { noise } from '../support/e2e/bodies.ts'
+import { partBytes } from '../support/sizes.ts'
 import {
   type Answer,
   adminToken,
@@ -18,9 +19,8 @@ import {
   nothingHeld,
   postForm,
   putFile,
-  type TestDomain,
-  waitForStatus,
 } from '../support/workers/client.ts'
+import { expectFile } from '../support/workers/expect-file.ts'
 import { append, begin, begun, complete, retrieve, stateOf } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
 import { askForToken } from '../support/workers/tokens.ts'
@@ -29,20 +29,10 @@ import { created, idOf, patch } from '../support/workers/tus.ts'
 vi.setConfig({ testTimeout: 30_000 })
 afterAll(jobsDone, 30_000)
 
-const partBytes = 5 * 1024 * 1024
 const digest = (algorithm: 'sha-256' | 'sha-512', bytes: Uint8Array | string) =>
   `${algorithm}=:${createHash(algorithm.replace('-', '')).update(bytes).digest('base64')}:`
 
 const problemType = (name: string) => `https://iana.org/assignments/http-problem-types#${name}`
-
-/** Waits until the file of an upload is processed, and holds it against these bytes. */
-async function expectFile(domain: TestDomain, id: string, bytes: Uint8Array) {
-  const found = await waitForStatus(domain, id)
-  expect(found).toMatchObject({ size: bytes.length, sha256: sha256(bytes) })
-  const content = await call('GET', `${domain.origin}/v1/uploads/${id}/content`)
-  expect(Buffer.compare(content.bytes, bytes)).toBe(0)
-  return found
-}
 
 const limitsOf = ({ headers }: Answer) => headers.get('upload-limit')
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { partBytes } from '../support/sizes.ts'
 import {
   call,
   chunkedBody,
@@ -30,9 +31,6 @@ import {
 
 vi.setConfig({ testTimeout: 30_000 })
 afterAll(jobsDone, 30_000)
-
-const mebibyte = 1024 * 1024
-const partBytes = 5 * mebibyte
 
 const allExtensions = [
   'checksum',

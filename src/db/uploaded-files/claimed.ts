@@ -106,26 +106,28 @@ export async function reserveBytes(
 }
 
 /**
- * Has a claim take over what partial uploads of its domain have reserved: nothing changes for the quota, and nobody can
- * come in between. What one has given away already adds nothing. Returns how many bytes the claim reserves now; null when
- * it is gone, and then nothing is changed.
+ * Has a claim take over what partial uploads of its domain have reserved, `bytes` in all: nothing changes for the quota,
+ * and nobody can come in between. All or nothing: where one of them has given it away to another claim, nothing is
+ * changed. Returns how many bytes the claim reserves now, which is `bytes` also where an earlier call, whose answer was
+ * lost, has taken them over; null when the claim is gone.
  */
 export async function takeOverReservations(
   db: Database,
   claim: Claimed,
-  partialIds: readonly string[],
+  { partialIds, bytes }: { partialIds: readonly string[]; bytes: number },
 ): Promise<number | null> {
   const isPartial = sql`domain_id = ${claim.domainId} AND is_partial AND status = 'uploading'
     AND id IN (SELECT value FROM json_each(${JSON.stringify(partialIds)}))`
+  const areAllThere = sql`(SELECT coalesce(sum(size), 0) FROM uploaded_files WHERE ${isPartial}) = ${bytes}`
   const [, , rows] = await db.batch([
     db
       .update(uploadedFiles)
-      .set({ size: sql`size + (SELECT coalesce(sum(size), 0) FROM uploaded_files WHERE ${isPartial})` })
-      .where(isClaimed(claim)),
+      .set({ size: sql`size + ${bytes}` })
+      .where(and(isClaimed(claim), areAllThere)),
     db
       .update(uploadedFiles)
       .set({ size: 0 })
-      .where(and(isPartial, sql`EXISTS (SELECT 1 FROM ${uploadedFiles} WHERE ${isClaimed(claim)})`)),
+      .where(and(isPartial, areAllThere, sql`EXISTS (SELECT 1 FROM ${uploadedFiles} WHERE ${isClaimed(claim)})`)),
     db.select({ size: uploadedFiles.size }).from(uploadedFiles).where(isClaimed(claim)),
   ])
   return rows[0]?.size ?? null

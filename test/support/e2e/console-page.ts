@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readFile } from 'node:fs/promises'
+import { mkdir, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Result } from 'axe-core'
 import { chromium, type Page } from 'playwright-core'
+import { accessibilityViolations } from './accessibility.ts'
 import { executablePath } from './chromium.ts'
 import { repository } from './local-worker.ts'
 
@@ -36,7 +36,6 @@ export async function openConsole(origin: string): Promise<ConsolePage> {
     ? await mkdtemp(join(tmpdir(), 'stevedore-console-'))
     : join(repository, 'test-results/console')
   await mkdir(folder, { recursive: true })
-  const axe = await readFile(join(repository, 'node_modules/axe-core/axe.min.js'), 'utf8')
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
   const page = await browser.newPage({ reducedMotion: 'reduce' })
   const foreignRequests: string[] = []
@@ -54,7 +53,6 @@ export async function openConsole(origin: string): Promise<ConsolePage> {
 
   async function lookAt(name: string, only?: readonly Look[]): Promise<string[]> {
     const wrong: string[] = []
-    if (!(await page.evaluate<boolean>('"axe" in window'))) await page.evaluate(axe)
     for (const look of looks) {
       if (only && !only.includes(look.name)) continue
       await page.setViewportSize(look.viewport)
@@ -63,10 +61,7 @@ export async function openConsole(origin: string): Promise<ConsolePage> {
       await page.screenshot({ path: join(folder, `${name}-${look.name}.png`), fullPage: true })
       const wider = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
       if (wider > 0) wrong.push(`${name}, ${look.name}: ${wider} px wider than the window`)
-      const { violations } = await page.evaluate<{ violations: Result[] }>('axe.run({ resultTypes: ["violations"] })')
-      for (const { id, nodes } of violations) {
-        wrong.push(`${name}, ${look.name}: ${id}: ${nodes.map(({ html }) => html).join(' ')}`)
-      }
+      for (const violation of await accessibilityViolations(page)) wrong.push(`${name}, ${look.name}: ${violation}`)
     }
     return wrong
   }

@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import { sha256 } from './bodies.ts'
 import { expectStatus, rowOf, type TestDomain } from './domains.ts'
 import { eventually } from './eventually.ts'
 import { adminToken, type LocalWorker } from './local-worker.ts'
@@ -25,6 +26,23 @@ export function untilStatus(worker: LocalWorker, id: string, status: string, wit
     expect(row.status).toBe(status)
     return row.events
   }, withinMs)
+}
+
+/** Waits until a file is complete, and holds what is told of it against these bytes. */
+export function untilComplete(worker: LocalWorker, domain: TestDomain, id: string, bytes: Buffer) {
+  return eventually(async () => {
+    const answer = await worker.call('GET', `/v1/uploads/${id}`, { host: domain.host })
+    expect(answer.json()).toMatchObject({ status: 'complete', size: bytes.length, sha256: sha256(bytes) })
+    return answer.json()
+  })
+}
+
+/** The same, and holds its content against them as well. */
+export async function expectFile(worker: LocalWorker, domain: TestDomain, id: string, bytes: Buffer) {
+  const upload = await untilComplete(worker, domain, id, bytes)
+  const content = await worker.call('GET', `/v1/uploads/${id}/content`, { host: domain.host })
+  expect(Buffer.compare(content.body, bytes)).toBe(0)
+  return upload
 }
 
 /** Puts the time at which a row is published again into the past: the wait, without the waiting. */
