@@ -3,8 +3,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readProduction, writeProduction } from '../../scripts/setup-cloudflare/configuration.ts'
+import { type Ask, answerAll, askIn } from '../../scripts/setup-cloudflare/questions.ts'
 import { type LocalWorker, repository, startLocalWorker } from '../support/e2e/local-worker.ts'
 import { type Passage, startMeddlingProxy } from '../support/e2e/meddling-proxy.ts'
 
@@ -216,19 +218,21 @@ describe('a setup that fails', () => {
 
   const requests = [
     'GET /healthz',
-    'POST /v1/domains ',
     'GET /v1/domains/customer',
+    'POST /v1/domains ',
     'POST /v1/domains/customer',
     'PUT /v1/uploads/',
     'GET /v1/uploads/',
     'DELETE /v1/uploads/',
   ]
-  // Those that change something are the hard ones, when only their answer is lost.
+  // The hard ones: what they have made nobody knows of when their answer is lost.
   const lost = requests.flatMap((request) => [
     { request, when: 'before' },
     { request, when: 'after' },
   ])
-  const chosenRequests = lost.filter(({ request, when }) => isFull || (when === 'after' && !request.startsWith('GET')))
+  const chosenRequests = lost.filter(
+    ({ request, when }) => isFull || (when === 'after' && /^(POST .*customer|PUT)/.test(request)),
+  )
 
   test.concurrent.each(chosenRequests)(
     'whose connection breaks $when "$request" is served ends well when it is run again',
@@ -278,11 +282,26 @@ describe('a setup that fails', () => {
     await account.expectToken()
     await account.setUp()
     // As it was before the key was written down.
-    await writeFile(account.notesFile, JSON.stringify({ domain: account.domain, adminToken }))
+    await writeFile(account.notesFile, JSON.stringify({ domain: account.domain, adminToken, firstKeyDue: true }))
     const [before] = await keysOf(account.domain)
     const again = await account.setUp()
     await expectDeployed(account, again)
     expect(await keysOf(account.domain)).not.toEqual([before])
+  })
+
+  test('leaves the keys of a domain alone that it has not made', async () => {
+    const account = await Account.open()
+    await account.expectToken()
+    await account.setUp()
+    // As on another machine, or in a fresh checkout.
+    await rm(account.notesFile)
+    const before = await keysOf(account.domain)
+    const again = await account.setUp({ ADMIN_TOKEN: adminToken })
+    expect(again.exitCode, again.stderr).toBe(0)
+    expect(again.stdout).not.toContain('stv_')
+    expect((await keysOf(account.domain)).map(({ id }: { id: string }) => id)).toEqual(
+      before.map(({ id }: { id: string }) => id),
+    )
   })
 
   test('says what is wrong with a flag', async () => {
@@ -330,6 +349,57 @@ describe('a dry run', () => {
     const { exitCode, stdout } = await account.setUp({ STAND_IN_LOGGED_OUT: '1' }, '--dry-run')
     expect(exitCode).toBe(0)
     expect(stdout.match(/npx wrangler .*/g)).toHaveLength(8)
+  })
+})
+
+describe('questions', () => {
+  const production = readProduction(readFileSync(join(repository, 'wrangler.toml'), 'utf8'))
+  const noEarlierDomain = async () => undefined
+
+  test('are asked for what no flag says, with what is likely', async () => {
+    const asked: string[] = []
+    const replies = ['uploads.acme.test', '', 'acme']
+    const ask: Ask = async (question, proposal) => {
+      asked.push(`${question}: ${proposal}`)
+      return replies.shift() || proposal || ''
+    }
+    const answers = await answerAll({ yes: false, dryRun: false }, production, noEarlierDomain, ask)
+    expect(asked).toEqual([
+      'Host of the deployment: undefined',
+      'Cloudflare zone of uploads.acme.test: acme.test',
+      'Slug of the first domain: undefined',
+    ])
+    expect(answers).toEqual({
+      host: 'uploads.acme.test',
+      zone: 'acme.test',
+      domain: 'acme',
+      url: new URL('https://uploads.acme.test'),
+    })
+  })
+
+  test('are not asked again about what an earlier run has decided', async () => {
+    const decided = { ...production, host: 'files.uploads.acme.test', zone: 'acme.test' }
+    const ask: Ask = async (question) => expect.fail(question)
+    const answers = await answerAll({ yes: false, dryRun: false }, decided, async () => 'acme', ask)
+    expect(answers).toMatchObject({ host: 'files.uploads.acme.test', zone: 'acme.test', domain: 'acme' })
+  })
+
+  test('can be answered in a terminal, an empty line being what is proposed', async () => {
+    const [input, output] = [new PassThrough(), new PassThrough()]
+    const ask = askIn(input, output, new AbortController().signal)
+    const host = ask('Host', undefined)
+    input.write('uploads.acme.test\n')
+    expect(await host).toBe('uploads.acme.test')
+    const zone = ask('Zone', 'acme.test')
+    input.write('\n')
+    expect(await zone).toBe('acme.test')
+    expect(output.read().toString()).toContain('Zone (acme.test): ')
+  })
+
+  test('that nobody is there to answer are a failure that names the flag', async () => {
+    await expect(answerAll({ yes: true, dryRun: false }, production, noEarlierDomain, undefined)).rejects.toThrow(
+      'Host of the deployment: give it by --host.',
+    )
   })
 })
 
