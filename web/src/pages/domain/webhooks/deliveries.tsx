@@ -8,7 +8,7 @@ import { usePages } from '../../../parts/use-pages.ts'
 import { DeliveryEntry } from './delivery-entry.tsx'
 
 /** How long after an attempt is due the list is looked at again. */
-const refreshMs = 2000
+const refreshMs = 1000
 
 const statuses: { status: DeliveryStatus; label: string }[] = [
   { status: 'waiting', label: 'Waiting' },
