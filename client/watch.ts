@@ -49,6 +49,7 @@ export async function* watch(
 ): AsyncGenerator<WatchedEvent, void, undefined> {
   let eventId = lastEventId
   let last: FileStatus | undefined
+  let askedAfter: string | undefined
   let returnMs = defaultReturnMs
   for (let isFirst = true; ; isFirst = false) {
     const connection = new AbortController()
@@ -78,7 +79,8 @@ export async function* watch(
     signal?.throwIfAborted()
     // Only the server knows whether this was the upload's last event: who asks is told at once when it was.
     const mayBeOver = endsWithUpload && last !== undefined && finalStatuses.includes(last)
-    if (!mayBeOver) await sleep(returnMs, signal)
+    if (mayBeOver && askedAfter !== eventId) askedAfter = eventId
+    else await sleep(returnMs, signal)
   }
 }
 
@@ -99,13 +101,17 @@ async function* readMessages(
   })
   const decoder = new TextDecoder()
   const reader = body.getReader()
-  for (;;) {
-    const watchdog = setTimeout(() => connection.abort(), silenceMs)
-    // A connection that breaks is one that has ended.
-    const chunk = await reader.read().catch(() => undefined)
-    clearTimeout(watchdog)
-    if (!chunk?.value) return
-    parser.feed(decoder.decode(chunk.value, { stream: true }))
-    yield* queue.splice(0)
+  try {
+    for (;;) {
+      const watchdog = setTimeout(() => connection.abort(), silenceMs)
+      // A connection that breaks is one that has ended.
+      const chunk = await reader.read().catch(() => undefined)
+      clearTimeout(watchdog)
+      if (!chunk?.value) return
+      parser.feed(decoder.decode(chunk.value, { stream: true }))
+      yield* queue.splice(0)
+    }
+  } finally {
+    await reader.cancel().catch(() => {})
   }
 }

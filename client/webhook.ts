@@ -62,7 +62,8 @@ function importKey(secret: string): Promise<CryptoKey> {
 }
 
 function headerOf({ headers }: WebhookRequest, name: string): string | null {
-  if (headers instanceof Headers) return headers.get(name)
+  // Not `instanceof`: a framework may bring a class of its own.
+  if (typeof headers.get === 'function') return headers.get(name)
   const entry = Object.entries(headers).find(([key]) => key.toLowerCase() === name)
   return entry?.[1] === undefined ? null : [entry[1]].flat().join(' ')
 }

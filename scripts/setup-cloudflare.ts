@@ -29,7 +29,9 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   const notes = await PrivateNotes.open(folder, answers.host)
   const wrangler = new Wrangler({ folder, env, signal })
   const newSecret = () => randomBytes(32).toString('base64url')
-  const setup: Setup = { answers, production, notes, wrangler, folder, env, newSecret, healthySeconds, signal, say }
+  const isAttended = ask !== undefined && process.stdout.isTTY
+  const where = { folder, env, wrangler, notes }
+  const setup: Setup = { ...where, answers, production, newSecret, isAttended, healthySeconds, signal, say }
 
   if (flags.dryRun) return showPlan(setup)
 
@@ -37,11 +39,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   const handover = await setUp(setup)
   say(`\n${farewell(setup, handover)}`)
   // Only what was shown may be forgotten.
-  await notes.change({
-    adminToken: undefined,
-    firstKey: undefined,
-    handedOver: handover.firstKey !== undefined || notes.now.handedOver,
-  })
+  await notes.change({ adminToken: undefined, firstKey: undefined, firstKeyDue: undefined })
 }
 
 async function showPlan(setup: Setup): Promise<void> {

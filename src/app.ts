@@ -24,6 +24,7 @@ import { credentialRoutes } from './routes/credential.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { domainHostnameRoutes } from './routes/domain-hostnames.ts'
 import { domainKeyRoutes } from './routes/domain-keys.ts'
+import { domainUsageRoutes } from './routes/domain-usage.ts'
 import { domainRoutes } from './routes/domains.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -76,6 +77,7 @@ export function createApp(
   app.route('/', credentialRoutes)
   app.route('/', domainRoutes)
   app.route('/', domainKeyRoutes)
+  app.route('/', domainUsageRoutes)
   app.route('/', domainHostnameRoutes)
   app.route('/', webhookRoutes)
   app.route('/', deliveryRoutes)

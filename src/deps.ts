@@ -85,6 +85,8 @@ export interface Deps extends BuiltQueue {
   log: Log
   journal: Journal
   report: Report
+  /** Tells the totals what this isolate has counted, where no request does. Never throws. */
+  tellFigures(): Promise<void>
   /** What all isolates have counted; null where that is not gathered. */
   readTotals(): Promise<Tally | null>
   defer(promise: Promise<unknown>): void
@@ -121,12 +123,12 @@ export function buildDeps(
     env.METRICS?.writeDataPoint(dataPointOf(record))
     parts.figures.count(record, outlive)
   }
-  const deps = { ...parts, watchers, report }
+  const deps = { ...parts, watchers, report, tellFigures: () => parts.figures.flush() }
   return { ...deps, ...buildQueue(deps, { meter, outlive }) }
 }
 
-type Adapters = Omit<Deps, keyof BuiltQueue | 'defer' | 'watchers' | 'report'> & {
-  figures: Pick<IsolateFigures, 'count'>
+type Adapters = Omit<Deps, keyof BuiltQueue | 'defer' | 'watchers' | 'report' | 'tellFigures'> & {
+  figures: Pick<IsolateFigures, 'count' | 'flush'>
 }
 
 /** Adapters by environment: they hold bindings and configuration, and nothing of a request. */

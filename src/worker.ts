@@ -27,6 +27,7 @@ export function createWorker(
       await consumeBatch(batch, (message) =>
         isDead ? noteDeadJob(deps, message, 'the queue has used up its retries') : runJob(deps, message),
       )
+      await deps.tellFigures()
     },
 
     async scheduled(_controller, env, context) {
@@ -36,6 +37,7 @@ export function createWorker(
         deps.report(work.record())
       })
       await deps.drainQueue?.()
+      await deps.tellFigures()
     },
   } satisfies ExportedHandler<Cloudflare.Env>
 }

@@ -1,3 +1,4 @@
+import { argv } from 'node:process'
 import { defineConfig } from 'vite'
 
 /** Builds the console into the folder that the Worker serves as static assets. */
@@ -5,7 +6,8 @@ export default defineConfig({
   root: import.meta.dirname,
   build: {
     outDir: '../dist/web',
-    emptyOutDir: true,
+    // With `--watch` the reference stays, which is built into the same folder after this.
+    emptyOutDir: !argv.includes('--watch'),
     // Every file with a hash in its name lies in one folder, which the Worker lets be kept for ever.
     assetsDir: 'console',
     // The page's policy allows no `data:` address.

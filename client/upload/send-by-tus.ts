@@ -21,15 +21,17 @@ export async function sendByTus(transport: Transport, file: Outgoing): Promise<A
   const { url, readToken } = await transfer(transport, file)
   const id = new URL(url).pathname.split('/').at(-1) ?? ''
   const path = `/v1/uploads/${id}`
-  const upload = await transport.json<AcceptedUpload>('GET', path, { credential: readToken, signal: file.signal })
+  // Without the signal: the file is there, and who gave up too late is told so.
+  const upload = await transport.json<AcceptedUpload>('GET', path, { credential: readToken })
   return readToken === undefined ? upload : { ...upload, readToken }
 }
 
-function transfer(
+async function transfer(
   transport: Transport,
   { blob, filename, type, metadata, callbackUrl, onProgress, signal }: Outgoing,
 ): Promise<{ url: string; readToken: string | undefined }> {
   requireTusKeys(metadata)
+  signal?.throwIfAborted()
   return new Promise((resolve, reject) => {
     let readToken: string | undefined
     const isInPage = hasXhr && !transport.hasOwnFetch

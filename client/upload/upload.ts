@@ -44,10 +44,20 @@ export async function upload(
     type: options.type ?? blob.type,
     metadata: options.metadata ?? {},
     callbackUrl: options.callbackUrl,
-    onProgress: options.onProgress ?? (() => {}),
+    onProgress: onChange(options.onProgress),
     signal: options.signal,
   }
   if (blob.size <= resumableAboveBytes) return sendWhole(transport, file, idempotencyKey)
   const { sendByTus } = await import('./send-by-tus.ts')
   return sendByTus(transport, file)
+}
+
+/** The ways of sending tell some numbers twice. */
+function onChange(onProgress: UploadOptions['onProgress']): Outgoing['onProgress'] {
+  let told: number | undefined
+  return (progress) => {
+    if (progress.sentBytes === told) return
+    told = progress.sentBytes
+    onProgress?.(progress)
+  }
 }

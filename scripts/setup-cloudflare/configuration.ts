@@ -12,7 +12,7 @@ const shape = z.looseObject({
   name: z.string(),
   env: z.looseObject({
     production: z.looseObject({
-      routes: z.array(z.looseObject({ pattern: z.string() })).optional(),
+      routes: z.array(z.looseObject({ pattern: z.string(), zone_name: z.string().optional() })).optional(),
       vars: z.looseObject({ BASE_DOMAIN: z.string() }),
       r2_buckets: z.array(
         z.looseObject({ binding: z.string(), bucket_name: z.string(), jurisdiction: z.string().optional() }),
@@ -44,6 +44,8 @@ export interface Production {
   worker: string
   /** Undefined while it is the placeholder. */
   host: string | undefined
+  /** The zone of the routes that there are already. */
+  zone: string | undefined
   buckets: Bucket[]
   databases: Database[]
   /** Every queue that is consumed, the one for dead letters among them. */
@@ -53,11 +55,12 @@ export interface Production {
 /** Reads `[env.production]`. Throws a `Failure` that says where it is not as it should be. */
 export function readProduction(text: string): Production {
   const { name, env } = parseConfiguration(text)
-  const { vars, r2_buckets, d1_databases, queues } = env.production
+  const { routes, vars, r2_buckets, d1_databases, queues } = env.production
   return {
     // Wrangler puts the environment behind the name.
     worker: `${name}-production`,
     host: vars.BASE_DOMAIN === placeholder.host ? undefined : vars.BASE_DOMAIN,
+    zone: routes?.find(({ zone_name }) => zone_name !== undefined)?.zone_name,
     buckets: r2_buckets.map(({ bucket_name, jurisdiction }) => ({ name: bucket_name, jurisdiction })),
     databases: d1_databases.map(({ binding, database_name, database_id }) => ({
       binding,

@@ -61,13 +61,16 @@ export function buildStep({ folder, env, signal }: ProgramOptions): Step {
   }
 }
 
-/** The code. Deployed each time, which changes nothing where it is what runs already. */
-export function deployStep(wrangler: Wrangler, worker: string): Step {
+/**
+ * The code. Deployed each time, which changes nothing where it is what runs already. Where a host has DNS records of
+ * another kind, wrangler replaces them, and asks before if it has a terminal: so it gets ours when somebody is there.
+ */
+export function deployStep(wrangler: Wrangler, worker: string, isAttended: boolean): Step {
   const deploy = ['deploy', '--env', 'production']
   return {
     title: `Worker "${worker}"`,
     commands: [commandLine(deploy)],
     look: async () => undefined,
-    run: async () => void (await wrangler.run(deploy)),
+    run: async () => void (await wrangler.run(deploy, { inTerminal: isAttended })),
   }
 }

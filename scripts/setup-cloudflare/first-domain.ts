@@ -6,22 +6,33 @@ import type { PrivateNotes } from './private-notes.ts'
 const keyLabel = 'first key'
 const keyScopes = ['upload', 'read', 'delete']
 
-/** Makes the domain unless there is one of the slug; says whether it was made. */
-export async function ensureDomain(administrator: Client, slug: string): Promise<boolean> {
+/**
+ * Makes the domain unless there is one of the slug; says whether it was made. That it is to have a key is written down
+ * before: only a domain that this setup has made gets one, and the run after one that was cut off still knows.
+ */
+export async function ensureDomain(administrator: Client, slug: string, notes: PrivateNotes): Promise<boolean> {
   try {
-    await administrator.json('POST', '/v1/domains', { json: { slug } })
-    return true
+    await administrator.json('GET', `/v1/domains/${segment(slug)}`)
+    return false
   } catch (error) {
-    if (error instanceof Refused && error.problem.code === 'domain-exists') return false
-    throw error
+    if (!(error instanceof Refused && error.problem.code === 'domain-not-found')) throw error
   }
+  await notes.change({ firstKeyDue: true })
+  await administrator.json('POST', '/v1/domains', { json: { slug } })
+  return true
 }
 
 /**
- * The domain's first key: the one that an earlier run has made and shown to nobody, else a new one. Where that run ended
- * before it could write the key down, nobody knows it: it is revoked, so that there is one all the same.
+ * The domain's first key, where it is due: the one that an earlier run has made and shown to nobody, else a new one.
+ * Where that run ended before it could write the key down, nobody knows it: it is revoked, so that there is one all the
+ * same. Undefined where the domain was there before, or its key was shown already.
  */
-export async function ensureFirstKey(administrator: Client, slug: string, notes: PrivateNotes): Promise<string> {
+export async function ensureFirstKey(
+  administrator: Client,
+  slug: string,
+  notes: PrivateNotes,
+): Promise<string | undefined> {
+  if (!notes.now.firstKeyDue) return undefined
   const { firstKey } = notes.now
   if (firstKey !== undefined) return firstKey
   const path = `/v1/domains/${segment(slug)}/keys`

@@ -11,8 +11,8 @@ const shape = z.object({
   firstKey: z.string().optional(),
   /** The `Idempotency-Key` of the test upload, until that is deleted again. */
   testUpload: z.string().optional(),
-  /** Whether token and key were shown to somebody. They are never shown again. */
-  handedOver: z.boolean().optional(),
+  /** Whether the first domain was made by this setup, and its key was not shown yet. */
+  firstKeyDue: z.boolean().optional(),
 })
 
 export type Notes = z.infer<typeof shape>

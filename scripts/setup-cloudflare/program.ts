@@ -17,6 +17,8 @@ export interface ProgramOptions {
   signal: AbortSignal
   /** Its standard input. */
   input?: string
+  /** Gives it this process's own terminal, so that it can ask; what it says is then shown, and not kept. */
+  inTerminal?: boolean
 }
 
 /**
@@ -26,18 +28,18 @@ export interface ProgramOptions {
 export function runProgram(
   name: string,
   args: readonly string[],
-  { folder, env, signal, input = '' }: ProgramOptions,
+  { folder, env, signal, input = '', inTerminal = false }: ProgramOptions,
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(name, args, {
       cwd: folder,
-      env: { ...env, NO_COLOR: '1', FORCE_COLOR: '0' },
-      stdio: ['pipe', 'pipe', 'pipe'],
+      env: inTerminal ? env : { ...env, NO_COLOR: '1', FORCE_COLOR: '0' },
+      stdio: inTerminal ? 'inherit' : 'pipe',
       signal,
     })
     const said = { stdout: '', stderr: '' }
     for (const stream of ['stdout', 'stderr'] as const) {
-      child[stream].setEncoding('utf8').on('data', (text: string) => {
+      child[stream]?.setEncoding('utf8').on('data', (text: string) => {
         said[stream] += text
       })
     }
@@ -54,7 +56,7 @@ export function runProgram(
       }),
     )
     // A program that ends before it has read its input says why itself.
-    child.stdin.on('error', () => {})
-    child.stdin.end(input)
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(input)
   })
 }

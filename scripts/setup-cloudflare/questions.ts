@@ -30,11 +30,18 @@ export async function answerAll(
   const host = requireHost(flags.host ?? production.host ?? (await need('Host of the deployment', '--host')))
   const zone = isWorkersDev(host)
     ? null
-    : requireZone(flags.zone ?? (await propose(`Cloudflare zone of ${host}`, likelyZone(host))), host)
+    : requireZone(
+        flags.zone ?? zoneSoFar(host) ?? (await propose(`Cloudflare zone of ${host}`, likelyZone(host))),
+        host,
+      )
   const domain = requireSlug(
     flags.domain ?? (await earlierDomain(host)) ?? (await need('Slug of the first domain', '--domain')),
   )
   return { host, zone, domain, url: requireUrl(flags.url ?? `https://${host}`) }
+
+  function zoneSoFar(host: string): string | undefined {
+    return production.host === host ? production.zone : undefined
+  }
 
   async function need(question: string, flag: string): Promise<string> {
     if (!ask) throw new Failure(`${question}: give it by ${flag}.`)

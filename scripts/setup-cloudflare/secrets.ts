@@ -35,7 +35,7 @@ export function secretsStep({ wrangler, worker, notes, adminToken, newSecret }: 
       for (const name of await missingSecrets(wrangler)) {
         values.set(name, name === 'ADMIN_TOKEN' ? await chooseAdminToken() : newSecret())
       }
-      await wrangler.run(store, JSON.stringify(Object.fromEntries(values)))
+      await wrangler.run(store, { input: JSON.stringify(Object.fromEntries(values)) })
     },
   }
 
@@ -45,7 +45,7 @@ export function secretsStep({ wrangler, worker, notes, adminToken, newSecret }: 
       throw new Failure(`ADMIN_TOKEN has ${token.length} characters; it needs at least ${shortestAdminToken}.`)
     }
     // Before Cloudflare has it, since afterwards it can't be asked for.
-    if (adminToken === undefined) await notes.change({ adminToken: token, handedOver: undefined })
+    if (adminToken === undefined) await notes.change({ adminToken: token })
     return token
   }
 }

@@ -22,6 +22,8 @@ export interface Setup {
   folder: string
   env: NodeJS.ProcessEnv
   newSecret: () => string
+  /** Whether somebody is there to be asked. */
+  isAttended: boolean
   /** For how many seconds a fresh deployment may be unreachable. */
   healthySeconds: number
   signal: AbortSignal
@@ -29,7 +31,17 @@ export interface Setup {
 }
 
 /** All that is done through wrangler, in its order. */
-export function stepsOf({ answers, production, notes, wrangler, folder, env, newSecret, signal }: Setup): Step[] {
+export function stepsOf({
+  answers,
+  production,
+  notes,
+  wrangler,
+  folder,
+  env,
+  newSecret,
+  signal,
+  isAttended,
+}: Setup): Step[] {
   const { buckets, databases, queues, worker } = production
   const { host, zone } = answers
   return [
@@ -40,7 +52,7 @@ export function stepsOf({ answers, production, notes, wrangler, folder, env, new
     ...databases.map((database) => migrationStep(wrangler, database)),
     secretsStep({ wrangler, worker, notes, adminToken: env.ADMIN_TOKEN || undefined, newSecret }),
     buildStep({ folder, env, signal }),
-    deployStep(wrangler, worker),
+    deployStep(wrangler, worker, isAttended),
   ]
 }
 
@@ -72,9 +84,9 @@ export async function setUp(setup: Setup): Promise<Handover> {
     return { adminToken: undefined, firstKey: undefined }
   }
   const administrator = clientOf(setup, adminToken)
-  const isNew = await ensureDomain(administrator, answers.domain)
+  const isNew = await ensureDomain(administrator, answers.domain, notes)
   say(isNew ? `  + domain "${answers.domain}": done` : `  ✓ domain "${answers.domain}": there already`)
-  const firstKey = notes.now.handedOver ? undefined : await ensureFirstKey(administrator, answers.domain, notes)
+  const firstKey = await ensureFirstKey(administrator, answers.domain, notes)
 
   const upload = await tryUpload(firstKey === undefined ? administrator : clientOf(setup, firstKey), notes)
   if (upload.outcome === 'complete') say(`  ✓ test upload: complete after ${upload.milliseconds} ms, and deleted`)

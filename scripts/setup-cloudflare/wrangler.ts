@@ -26,14 +26,14 @@ export class Wrangler {
   }
 
   /** Runs it to its end and gives what it said, whatever its exit code. Throws as `runProgram` does. */
-  try(args: readonly string[], input = ''): Promise<Ended> {
+  try(args: readonly string[], options: Pick<ProgramOptions, 'input' | 'inTerminal'> = {}): Promise<Ended> {
     const env = { ...this.#options.env, WRANGLER_HIDE_BANNER: 'true' }
-    return runProgram('wrangler', args, { ...this.#options, env, input })
+    return runProgram('wrangler', args, { ...this.#options, env, ...options })
   }
 
   /** Runs it and gives what it wrote. Throws a `Failure` with wrangler's own message when it does not end well. */
-  async run(args: readonly string[], input = ''): Promise<string> {
-    const ended = await this.try(args, input)
+  async run(args: readonly string[], options: Pick<ProgramOptions, 'input' | 'inTerminal'> = {}): Promise<string> {
+    const ended = await this.try(args, options)
     if (ended.exitCode !== 0) throw failureOf(args, ended)
     return ended.stdout
   }

@@ -76,6 +76,11 @@ const rules: { readonly [Field in keyof DomainPolicy]: Rule<DomainPolicy[Field]>
   },
 }
 
+/** Whether a field of a policy is for the administrator alone to set. */
+export function isAdministratorField(field: string): boolean {
+  return Object.hasOwn(rules, field) && rules[field as keyof DomainPolicy] === 'administrator'
+}
+
 const fields = Object.keys(rules) as (keyof DomainPolicy)[]
 
 /**
@@ -119,7 +124,7 @@ export function widerFields(administrator: DomainPolicy, manager: PolicyChange):
       field,
       limit: administrator[field],
       value: manager[field],
-      isAdministrators: rules[field] === 'administrator',
+      isAdministrators: isAdministratorField(field),
     }))
 }
 

@@ -1,4 +1,5 @@
 import { and, eq, exists, gt, isNotNull, isNull, lte, sql } from 'drizzle-orm'
+import type { StoredUsage } from '../core/domain.ts'
 import { type Policy, type PolicyChange, storedPolicy } from '../core/policy.ts'
 import type { Database } from './database.ts'
 import { ofAccount } from './domain-policies.ts'
@@ -15,6 +16,7 @@ export interface AccountRecord {
   version: number
   suspendedAt: number | null
   deletedAt: number | null
+  stored: StoredUsage
 }
 
 const policyColumns = {
@@ -24,7 +26,11 @@ const policyColumns = {
   managerPolicy: domainPolicies.managerPolicy,
   version: domainPolicies.version,
 }
-const standingColumns = { suspendedAt: domainAccounts.suspendedAt, deletedAt: domainAccounts.deletedAt }
+const standingColumns = {
+  suspendedAt: domainAccounts.suspendedAt,
+  deletedAt: domainAccounts.deletedAt,
+  stored: { files: domainAccounts.storedFiles, bytes: domainAccounts.storedBytes },
+}
 
 function withDefaults(record: AccountRecord): AccountRecord {
   const { policy, administratorPolicy } = record

@@ -8,12 +8,22 @@ export async function insertDeadLetter(db: Database, letter: Omit<DeadLetter, 'r
   await db.insert(deadLetters).values(letter).onConflictDoNothing()
 }
 
-/** Those that nobody has sent again yet, newest first, at most `limit`, older than the one with `olderThanId`. */
-export async function findDeadLetters(db: Database, limit: number, olderThanId?: string): Promise<DeadLetter[]> {
+/** Those that nobody has sent again yet, newest first, at most `limit`: of one domain, older than one of them. */
+export async function findDeadLetters(
+  db: Database,
+  limit: number,
+  { domainId, olderThanId }: { domainId?: string | undefined; olderThanId?: string | undefined } = {},
+): Promise<DeadLetter[]> {
   return db
     .select()
     .from(deadLetters)
-    .where(and(isNull(deadLetters.retriedAt), olderThanId === undefined ? undefined : lt(deadLetters.id, olderThanId)))
+    .where(
+      and(
+        isNull(deadLetters.retriedAt),
+        domainId === undefined ? undefined : eq(deadLetters.domainId, domainId),
+        olderThanId === undefined ? undefined : lt(deadLetters.id, olderThanId),
+      ),
+    )
     .orderBy(desc(deadLetters.id))
     .limit(limit)
 }

@@ -25,11 +25,15 @@ export class IsolateFigures {
     this.#parts = parts
   }
 
-  /** Counts a piece of work. `outlive` lets a promise outlive the answer. */
+  /**
+   * Counts a piece of work, and sees to it that it is told. `outlive` lets a promise outlive the answer. A batch of jobs
+   * and a sweep end only with all that outlives them, and would wait: whoever runs those flushes at their end.
+   */
   count(record: WorkRecord, outlive: (promise: Promise<unknown>) => void): void {
     const { objects, gatherMs } = this.#parts
     if (!objects) return
     countWork(this.#tally, record)
+    if (record.work === 'job' || record.work === 'sweep') return
     const now = Date.now()
     if (this.#promisedAt !== null && now < this.#promisedAt + gatherMs + lateMs) return
     this.#promisedAt = now

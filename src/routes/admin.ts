@@ -71,6 +71,7 @@ const list = createRoute({
     query: z.object({
       limit: z.coerce.number().int().min(1).max(100).default(50),
       cursor: z.uuid().optional(),
+      domain: z.string().max(260).optional().describe('Only those of the domain with this slug.'),
     }),
   },
   responses: {
@@ -83,7 +84,7 @@ const list = createRoute({
         }),
       ),
     },
-    ...problemResponses(400, 401, 403, 500, 503),
+    ...problemResponses(400, 401, 403, 404, 500, 503),
   },
 })
 
@@ -127,9 +128,9 @@ export const adminRoutes = new OpenAPIHono<AppEnv>()
     return c.json({ dryRun: options.dryRun, reports }, 200)
   })
   .openapi(list, async (c) => {
-    const { limit, cursor } = c.req.valid('query')
-    const page = await listDeadLetters(c.var.deps.places, { limit, cursor })
-    return c.json({ deadLetters: page.letters.map(serialise), nextCursor: page.nextCursor }, 200)
+    const { domain: slug, ...page } = c.req.valid('query')
+    const found = await listDeadLetters(c.var.deps, { ...page, slug })
+    return c.json({ deadLetters: found.letters.map(serialise), nextCursor: found.nextCursor }, 200)
   })
   .openapi(retry, async (c) => {
     const { letter, published } = await retryDeadLetter(c.var.deps, c.req.valid('param').id)

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import type { AppContext } from '../context.ts'
 import { isSlug, proofRecord } from '../core/host.ts'
 import { jurisdictions } from '../core/jurisdiction.ts'
+import { isAdministratorField } from '../core/narrow-policy.ts'
 import { policyChangeSchema, policySchema } from '../core/policy.ts'
 import { isoTime, isoTimeOrNull } from '../core/upload-view.ts'
 import type { DescribedDomain } from '../services/domains/find-domain.ts'
@@ -34,6 +35,16 @@ export const hostnameSchema = z
   })
   .openapi('Hostname')
 
+/** The policy, of which each field that a manager may not set says so. */
+const describedPolicySchema = z.strictObject(
+  Object.fromEntries(
+    Object.entries(policySchema.shape).map(([name, field]) => [
+      name,
+      isAdministratorField(name) ? field.meta({ 'x-set-by': 'administrator' }) : field,
+    ]),
+  ) as typeof policySchema.shape,
+)
+
 export const domainSchema = z
   .object({
     id: z.uuid(),
@@ -43,11 +54,14 @@ export const domainSchema = z
       .enum(jurisdictions)
       .nullable()
       .describe('Where its data stays; null is the deployment’s own place.'),
-    policy: policySchema.describe('The policy in force.'),
+    policy: describedPolicySchema.describe('The policy in force.'),
     administratorPolicy: policySchema.describe('What the administrator allows: the manager’s may be narrower.'),
     managerPolicy: policyChangeSchema.describe('The fields that the manager has set, and no others.'),
     suspendedAt: time.nullable().describe('Since when it takes no uploads.'),
     deletedAt: time.nullable().describe('Since when it is closed.'),
+    stored: z
+      .object({ files: z.int(), bytes: z.int() })
+      .describe('What it stores, with what is on its way and has claimed its place.'),
     createdAt: time,
   })
   .openapi('Domain')
@@ -72,6 +86,7 @@ export function serialiseDomain({ name, account, hostnames }: DescribedDomain) {
     managerPolicy: account.managerPolicy,
     suspendedAt: isoTimeOrNull(account.suspendedAt),
     deletedAt: isoTimeOrNull(account.deletedAt),
+    stored: account.stored,
     createdAt: isoTime(name.createdAt),
   }
 }

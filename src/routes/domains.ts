@@ -10,7 +10,6 @@ import { createDomain } from '../services/domains/create-domain.ts'
 import { deleteDomain, restoreDomain } from '../services/domains/delete-domain.ts'
 import { describeDomain, findDomainRecord, findOpenDomain } from '../services/domains/find-domain.ts'
 import { listDomains } from '../services/domains/list-domains.ts'
-import { readUsage } from '../services/domains/read-usage.ts'
 import { changesFrom, domainSchema, pageQuery, serialiseDomain, slugParam, slugSchema } from './domain-schemas.ts'
 import { json, jsonBody, problemResponses } from './schemas.ts'
 
@@ -92,31 +91,6 @@ const change = createRoute({
   responses: { 200: theDomain, ...problemResponses(400, 401, 403, 404, 413, 415, 422, 500, 503) },
 })
 
-const usage = createRoute({
-  method: 'get',
-  path: '/v1/domains/{slug}/usage',
-  summary: 'How much a domain stores, of how much it may',
-  middleware: [manager()] as const,
-  request: { params: slugParam },
-  responses: {
-    200: {
-      description: 'Its usage.',
-      content: json(
-        z
-          .object({
-            files: z.int().describe('Files stored, with those on their way that have claimed their place.'),
-            bytes: z.int().describe('Their bytes.'),
-            uploadsThisMonth: z.int().describe('Files accepted since the first of the month (UTC), deleted or not.'),
-            quotaFiles: z.int().nullable(),
-            quotaBytes: z.int().nullable(),
-          })
-          .openapi('Usage'),
-      ),
-    },
-    ...problemResponses(400, 401, 403, 404, 500, 503),
-  },
-})
-
 const remove = createRoute({
   method: 'delete',
   path: '/v1/domains/{slug}',
@@ -136,7 +110,7 @@ const restore = createRoute({
   responses: { 200: theDomain, ...problemResponses(400, 401, 403, 404, 410, 500, 503) },
 })
 
-/** Administration of domains; their keys and hostnames have routes of their own. */
+/** Administration of domains; their keys, hostnames and usage have routes of their own. */
 export const domainRoutes = new OpenAPIHono<AppEnv>()
   .openapi(create, async (c) => {
     const record = await createDomain(c.var.deps, c.req.valid('json'))
@@ -156,7 +130,6 @@ export const domainRoutes = new OpenAPIHono<AppEnv>()
     const record = await changeDomain(c.var.deps, c.req.valid('param').slug, c.req.valid('json'), changesFrom(c))
     return c.json(serialiseDomain(await describeDomain(c.var.deps, record)), 200)
   })
-  .openapi(usage, async (c) => c.json(await readUsage(c.var.deps, c.req.valid('param').slug), 200))
   .openapi(remove, async (c) => {
     await deleteDomain(c.var.deps, c.req.valid('param').slug)
     return c.body(null, 204)

@@ -2,6 +2,7 @@ import type { DeadLetter } from '../core/dead-letter.ts'
 import { Refusal } from '../core/errors.ts'
 import type { Clock, JobQueue, Log } from '../core/ports.ts'
 import { findDeadLetters, takeDeadLetter } from '../db/dead-letters.ts'
+import { type FindParts, findDomainRecord } from './domains/find-domain.ts'
 import { handlers } from './job-kinds.ts'
 import type { Place } from './place.ts'
 import { publishJobs } from './publish-jobs.ts'
@@ -25,12 +26,18 @@ export async function retryDeadLetter(
   throw new Refusal('dead-letter-not-found', 'There is no dead letter with this id that waits to be sent again.')
 }
 
-/** One page of the letters of all places that nobody has sent again yet, newest first. */
+/**
+ * One page of the letters that nobody has sent again yet, newest first: of all places, or of the domain with this slug.
+ * Throws `domain-not-found`.
+ */
 export async function listDeadLetters(
-  places: readonly Place[],
-  { limit, cursor }: { limit: number; cursor?: string | undefined },
+  parts: FindParts,
+  { limit, cursor, slug }: { limit: number; cursor?: string | undefined; slug?: string | undefined },
 ): Promise<{ letters: DeadLetter[]; nextCursor: string | null }> {
-  const found = (await Promise.all(places.map(({ db }) => findDeadLetters(db, limit + 1, cursor))))
+  const domain = slug === undefined ? undefined : await findDomainRecord(parts, slug)
+  const places = domain ? [domain.place] : parts.places
+  const filter = { domainId: domain?.name.id, olderThanId: cursor }
+  const found = (await Promise.all(places.map(({ db }) => findDeadLetters(db, limit + 1, filter))))
     .flat()
     .sort((a, b) => (a.id < b.id ? 1 : -1))
   const letters = found.slice(0, limit)

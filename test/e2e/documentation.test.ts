@@ -19,6 +19,12 @@ test('a file’s way through the code names only what is there', () => {
   expect(missing).toEqual([])
 })
 
+test('the index leads to every page', () => {
+  const index = readFileSync(join(docs, 'README.md'), 'utf8')
+  const pages = readdirSync(docs).filter((name) => name.endsWith('.md') && name !== 'README.md')
+  expect(pages.filter((name) => !index.includes(`](${name})`))).toEqual([])
+})
+
 /** The anchors of a page, as GitHub makes them of its headings. */
 function anchorsOf(text: string): Set<string> {
   const headings = text.replaceAll(/^```.*?^```$/gms, '').matchAll(/^#+ (.+)$/gm)

@@ -168,23 +168,26 @@ const otherForms: Example[] = [
   { file: 'src/db/part/deeper/thing.ts', lines: [refused(importOf('./thing.ts'))] },
 ]
 
-/** The command line is a client like any other: it may take nothing of the server, in whatever depth. */
-const commandLine: Example[] = [
-  { file: 'cli/example.ts', up: '../' },
-  { file: 'cli/part/example.ts', up: '../../' },
-].map(({ file, up }) => ({
-  file,
-  lines: [
-    ...folders.map((folder) => refused(importOf(`${up}src/${within(folder)}`))),
-    refused(importOf(`${up}scripts/thing.ts`)),
-    refused(importOf('cloudflare:workers')),
-    allowed(importOf('./thing.ts')),
-    allowed(importOf('commander')),
-    ...(file.includes('part') ? [allowed(importOf('../thing.ts'))] : []),
-  ],
-}))
+/** Both know the server by its HTTP interface alone, in whatever depth; the client runs in browsers, too. */
+const programs: Example[] = ['cli', 'client']
+  .flatMap((program) => [
+    { program, file: `${program}/example.ts`, up: '../' },
+    { program, file: `${program}/part/example.ts`, up: '../../' },
+  ])
+  .map(({ program, file, up }) => ({
+    file,
+    lines: [
+      ...folders.map((folder) => refused(importOf(`${up}src/${within(folder)}`))),
+      refused(importOf(`${up}scripts/thing.ts`)),
+      refused(importOf('cloudflare:workers')),
+      { source: importOf('node:fs'), allowed: program === 'cli' },
+      allowed(importOf('./thing.ts')),
+      allowed(importOf('commander')),
+      ...(file.includes('part') ? [allowed(importOf('../thing.ts'))] : []),
+    ],
+  }))
 
-/** So is the console; within it, a part knows no page, and a page no other. */
+/** The console as well; within it, a part knows no page, and a page no other. */
 const webConsole: Example[] = [
   { file: 'web/src/example.ts', up: '../../', inside: ['./parts/thing.tsx', '../../client/thing.ts'], outside: [] },
   {
@@ -198,6 +201,12 @@ const webConsole: Example[] = [
     up: '../../../../',
     inside: ['./thing.tsx', '../../api.ts', '../../parts/thing.tsx'],
     outside: ['../domain/thing.tsx', '../../app.tsx'],
+  },
+  {
+    file: 'web/src/pages/domain/part/example.tsx',
+    up: '../../../../../',
+    inside: ['./thing.tsx', '../thing.tsx', '../../../api.ts', '../../../parts/thing.tsx'],
+    outside: ['../../files/thing.tsx', '../../../app.tsx'],
   },
 ].map(({ file, up, inside, outside }) => ({
   file,
@@ -250,7 +259,7 @@ describe('the layers of src', () => {
     { rule: 'SQL stays in db, HTTP at the edge, and the platform out of pure code', examples: packages },
     { rule: 'only types come from deps', examples: typesOnly },
     { rule: 'every form of import counts', examples: otherForms },
-    { rule: 'the command line takes nothing of the server', examples: commandLine },
+    { rule: 'the command line and the client take nothing of the server', examples: programs },
     { rule: 'the console takes nothing of the server', examples: webConsole },
   ])('$rule', ({ examples }) => {
     expect(examples.length).toBeGreaterThan(0)

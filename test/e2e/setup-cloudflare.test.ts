@@ -3,9 +3,12 @@ import { existsSync, readFileSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readProduction, writeProduction } from '../../scripts/setup-cloudflare/configuration.ts'
+import { type Ask, answerAll, askIn } from '../../scripts/setup-cloudflare/questions.ts'
 import { type LocalWorker, repository, startLocalWorker } from '../support/e2e/local-worker.ts'
+import { type Passage, startMeddlingProxy } from '../support/e2e/meddling-proxy.ts'
 
 const standIn = join(repository, 'test/wrangler-stand-in')
 const adminToken = 'the-token-of-the-deployment'
@@ -40,8 +43,11 @@ class Account {
 
   /** Runs the setup to its end. The stand-in counts its commands from 1 in each run. */
   async setUp(env: Record<string, string> = {}, ...flags: string[]): Promise<Ended> {
+    return this.setUpAt(`http://localhost:${worker.port}`, env, ...flags)
+  }
+
+  async setUpAt(url: string, env: Record<string, string> = {}, ...flags: string[]): Promise<Ended> {
     await rm(join(this.state, 'calls'), { force: true })
-    const url = `http://localhost:${worker.port}`
     const args = ['--host', 'uploads.acme.test', '--domain', this.domain, '--url', url, '--yes', ...flags]
     return runSetup(args, this.folder, { STAND_IN_STATE: this.state, ...env })
   }
@@ -210,6 +216,44 @@ describe('a setup that fails', () => {
     await expectDeployed(account, await account.setUp(), first.stdout)
   })
 
+  const requests = [
+    'GET /healthz',
+    'GET /v1/domains/customer',
+    'POST /v1/domains ',
+    'POST /v1/domains/customer',
+    'PUT /v1/uploads/',
+    'GET /v1/uploads/',
+    'DELETE /v1/uploads/',
+  ]
+  // The hard ones: what they have made nobody knows of when their answer is lost.
+  const lost = requests.flatMap((request) => [
+    { request, when: 'before' },
+    { request, when: 'after' },
+  ])
+  const chosenRequests = lost.filter(
+    ({ request, when }) => isFull || (when === 'after' && /^(POST .*customer|PUT)/.test(request)),
+  )
+
+  test.concurrent.each(chosenRequests)(
+    'whose connection breaks $when "$request" is served ends well when it is run again',
+    async ({ request, when }) => {
+      const account = await Account.open()
+      await account.expectToken()
+      let cuts = 0
+      const cut = (chunk: Buffer, passage: Passage) => {
+        if (passage.request.startsWith(request) && ++cuts > 0) passage.cut()
+        return chunk
+      }
+      const proxy = await startMeddlingProxy(worker.port, when === 'before' ? { toServer: cut } : { toClient: cut })
+      // With every try of the request cut off, as by a network that is down from there on.
+      const first = await account.setUpAt(proxy.url)
+      await proxy.close()
+      expect(cuts).toBeGreaterThan(0)
+      expect(first.exitCode, first.stdout).toBe(1)
+      await expectDeployed(account, await account.setUp(), first.stdout)
+    },
+  )
+
   test.each([
     ['nobody is logged in', 'STAND_IN_LOGGED_OUT', 'Run "npx wrangler login"'],
     ['there are several accounts', 'STAND_IN_TWO_ACCOUNTS', '3d4e5f  Second'],
@@ -238,11 +282,26 @@ describe('a setup that fails', () => {
     await account.expectToken()
     await account.setUp()
     // As it was before the key was written down.
-    await writeFile(account.notesFile, JSON.stringify({ domain: account.domain, adminToken }))
+    await writeFile(account.notesFile, JSON.stringify({ domain: account.domain, adminToken, firstKeyDue: true }))
     const [before] = await keysOf(account.domain)
     const again = await account.setUp()
     await expectDeployed(account, again)
     expect(await keysOf(account.domain)).not.toEqual([before])
+  })
+
+  test('leaves the keys of a domain alone that it has not made', async () => {
+    const account = await Account.open()
+    await account.expectToken()
+    await account.setUp()
+    // As on another machine, or in a fresh checkout.
+    await rm(account.notesFile)
+    const before = await keysOf(account.domain)
+    const again = await account.setUp({ ADMIN_TOKEN: adminToken })
+    expect(again.exitCode, again.stderr).toBe(0)
+    expect(again.stdout).not.toContain('stv_')
+    expect((await keysOf(account.domain)).map(({ id }: { id: string }) => id)).toEqual(
+      before.map(({ id }: { id: string }) => id),
+    )
   })
 
   test('says what is wrong with a flag', async () => {
@@ -290,6 +349,57 @@ describe('a dry run', () => {
     const { exitCode, stdout } = await account.setUp({ STAND_IN_LOGGED_OUT: '1' }, '--dry-run')
     expect(exitCode).toBe(0)
     expect(stdout.match(/npx wrangler .*/g)).toHaveLength(8)
+  })
+})
+
+describe('questions', () => {
+  const production = readProduction(readFileSync(join(repository, 'wrangler.toml'), 'utf8'))
+  const noEarlierDomain = async () => undefined
+
+  test('are asked for what no flag says, with what is likely', async () => {
+    const asked: string[] = []
+    const replies = ['uploads.acme.test', '', 'acme']
+    const ask: Ask = async (question, proposal) => {
+      asked.push(`${question}: ${proposal}`)
+      return replies.shift() || proposal || ''
+    }
+    const answers = await answerAll({ yes: false, dryRun: false }, production, noEarlierDomain, ask)
+    expect(asked).toEqual([
+      'Host of the deployment: undefined',
+      'Cloudflare zone of uploads.acme.test: acme.test',
+      'Slug of the first domain: undefined',
+    ])
+    expect(answers).toEqual({
+      host: 'uploads.acme.test',
+      zone: 'acme.test',
+      domain: 'acme',
+      url: new URL('https://uploads.acme.test'),
+    })
+  })
+
+  test('are not asked again about what an earlier run has decided', async () => {
+    const decided = { ...production, host: 'files.uploads.acme.test', zone: 'acme.test' }
+    const ask: Ask = async (question) => expect.fail(question)
+    const answers = await answerAll({ yes: false, dryRun: false }, decided, async () => 'acme', ask)
+    expect(answers).toMatchObject({ host: 'files.uploads.acme.test', zone: 'acme.test', domain: 'acme' })
+  })
+
+  test('can be answered in a terminal, an empty line being what is proposed', async () => {
+    const [input, output] = [new PassThrough(), new PassThrough()]
+    const ask = askIn(input, output, new AbortController().signal)
+    const host = ask('Host', undefined)
+    input.write('uploads.acme.test\n')
+    expect(await host).toBe('uploads.acme.test')
+    const zone = ask('Zone', 'acme.test')
+    input.write('\n')
+    expect(await zone).toBe('acme.test')
+    expect(output.read().toString()).toContain('Zone (acme.test): ')
+  })
+
+  test('that nobody is there to answer are a failure that names the flag', async () => {
+    await expect(answerAll({ yes: true, dryRun: false }, production, noEarlierDomain, undefined)).rejects.toThrow(
+      'Host of the deployment: give it by --host.',
+    )
   })
 })
 

@@ -213,7 +213,7 @@ export class Stage implements Entrances {
       random: () => 0.5,
       log: () => {},
       // What an isolate tells of itself is no part of what is tried here.
-      figures: { count: () => {} },
+      figures: { count: () => {}, flush: async () => {} },
       pool: new BufferPool(poolBytes),
       keyCache: new TimedCache(30_000),
       quietDomains: new TimedCache(30_000),

@@ -215,6 +215,7 @@ const table: Record<string, Row> = {
   'DELETE /v1/domains/{slug}': administratorOfDomain('204 204 404'),
   'POST /v1/domains/{slug}/restore': administratorOfDomain('200 200 404'),
   'GET /v1/domains/{slug}/usage': managers('200'),
+  'GET /v1/domains/{slug}/usage/daily': managers('200'),
   'GET /v1/domains/{slug}/keys': managers('200'),
   'POST /v1/domains/{slug}/keys': { ...managers('201'), request: body({ scopes: ['read'] }) },
   'DELETE /v1/domains/{slug}/keys/{keyId}': managers('404', '404 404'),

@@ -30,7 +30,9 @@ vi.setConfig({ testTimeout: 30_000 })
 const queue = new HeldQueue()
 const send = appWith({ deps: () => ({ queue }) })
 const run = async () => {
-  for (const job of queue.take()) await runJob(depsWith({ deps: () => ({ queue }) }), job)
+  const deps = depsWith({ deps: () => ({ queue }) })
+  for (const job of queue.take()) await runJob(deps, job)
+  await deps.tellFigures()
 }
 
 type Metrics = Map<string, ReadFamily>

@@ -114,6 +114,14 @@ describe('the document', () => {
     }
   })
 
+  test('says of a policy’s fields which of them a manager may not set', () => {
+    const fields = Object.entries<Json>(document.components.schemas.Domain.properties.policy.properties)
+    const administrators = fields.filter(([, field]) => field['x-set-by'] === 'administrator').map(([name]) => name)
+    expect(administrators).toEqual(expect.arrayContaining(['quotaBytes', 'historyDays', 'readsPerMinute']))
+    expect(administrators).not.toContain('maxFileBytes')
+    for (const [name, field] of fields) expect(field.description, name).toMatch(/\.$/)
+  })
+
   test.each(['post /v1/uploads', 'put /v1/uploads/{filename}', 'post /v1/tus', 'post /v1/resumable'])(
     '%s names who is told how the file ends',
     (place) => {
@@ -351,6 +359,7 @@ describe('an answer is what the document says', () => {
       200,
       () => call('GET', `http://localhost/v1/domains/${domain.slug}/usage`, asAdmin),
     ],
+    ['get', '/v1/domains/{slug}/usage/daily', 200, () => tell('GET', '/usage/daily?days=2')],
     ['post', '/v1/domains/{slug}/webhooks', 201, makeEndpoint],
     ['post', '/v1/domains/{slug}/webhooks', 422, () => tell('POST', '/webhooks', { url: 'https://10.0.0.1/' })],
     ['get', '/v1/domains/{slug}/webhooks', 200, () => tell('GET', '/webhooks')],

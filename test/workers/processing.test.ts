@@ -772,6 +772,12 @@ describe('the queue', () => {
     const list = await call('GET', 'http://localhost/v1/admin/dead-letters', asAdmin)
     const letters = list.json.deadLetters.filter((letter: { rowId: string }) => letter.rowId === job.id)
     expect(letters).toMatchObject([{ kind: 'process', rowId: job.id, domainId: domain.id, generation: 1, publish: 1 }])
+    const of = async (slug: string) =>
+      (await call('GET', `http://localhost/v1/admin/dead-letters?domain=${slug}`, asAdmin)).json.deadLetters
+    expect(await of(domain.slug)).toEqual(list.json.deadLetters.filter(({ domainId }: Job) => domainId === domain.id))
+    expect(await of((await makeDomain()).slug)).toEqual([])
+    const nobodys = call('GET', 'http://localhost/v1/admin/dead-letters?domain=nobody', asAdmin)
+    expectProblem(await nobodys, 404, 'domain-not-found')
     const retry = () =>
       call('POST', `http://localhost/v1/admin/dead-letters/${letters[0].id}/retry`, { ...asAdmin, send })
     const answer = await retry()

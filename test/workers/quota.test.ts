@@ -1,4 +1,5 @@
 import { env } from 'cloudflare:workers'
+import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test, vi } from 'vitest'
 import { unmeasured } from '../../src/core/ports.ts'
 import { openDatabase } from '../../src/db/database.ts'
@@ -19,6 +20,7 @@ import {
 } from '../support/workers/client.ts'
 import { appWith, HeldQueue, overriding } from '../support/workers/faults.ts'
 import { png } from '../support/workers/samples.ts'
+import { create } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -123,5 +125,51 @@ describe('the count of the month', () => {
     expect(await usageOf(domain)).toMatchObject({ uploadsThisMonth: 0 })
     await putFile(domain.origin, 'b', 'abc', { send })
     expect(await usageOf(domain)).toMatchObject({ uploadsThisMonth: 1 })
+  })
+})
+
+describe('what came in day by day', () => {
+  const dailyOf = async (domain: { slug: string }, days: number) => {
+    const answer = await call('GET', `http://localhost/v1/domains/${domain.slug}/usage/daily?days=${days}`, {
+      key: adminToken,
+      send,
+    })
+    expectStatus(answer, 200)
+    return answer.json.days.map(({ files, bytes }: { files: number; bytes: number }) => [files, bytes])
+  }
+  const nothing = [0, 0]
+
+  /** Makes a file one that came in so many days ago: its id says so as well. */
+  const ago = async (id: string, days: number) => {
+    const at = Date.now() - days * 24 * 3600 * 1000
+    const otherId = uuidv7({ msecs: at })
+    await execute('UPDATE uploaded_files SET id = ?, created_at = ? WHERE id = ?', otherId, at, id)
+  }
+
+  test('is of accepted files of the last days alone, deleted or not, and of this domain', async () => {
+    const domain = await makeDomain()
+    const other = await makeDomain()
+    const put = async (to: { origin: string }, content: string) =>
+      (await putFile(to.origin, 'a', content, { send })).json.id
+    expect(await dailyOf(domain, 2)).toEqual([nothing, nothing])
+    await ago(await put(domain, 'four'), 3)
+    await ago(await put(domain, 'three'), 2)
+    await ago(await put(domain, 'three too'), 2)
+    const deleted = await put(domain, 'today')
+    await call('DELETE', `${domain.origin}/v1/uploads/${deleted}`, { send, key: adminToken })
+    await put(other, 'elsewhere')
+    expectStatus(await create(domain.origin, 100, { send }), 201)
+    expect(await dailyOf(domain, 3)).toEqual([[2, 14], nothing, [1, 5]])
+    expect(await dailyOf(domain, 4)).toEqual([[1, 4], [2, 14], nothing, [1, 5]])
+    expect(await dailyOf(domain, 1)).toEqual([[1, 5]])
+  })
+
+  test('goes from one day to the next in order, today last', async () => {
+    const domain = await makeDomain()
+    const { json } = await call('GET', `http://localhost/v1/domains/${domain.slug}/usage/daily`, { key: adminToken })
+    const dates = json.days.map(({ date }: { date: string }) => date)
+    expect(dates).toHaveLength(30)
+    expect(dates).toEqual(dates.toSorted())
+    expect(Date.parse(dates.at(-1)) - Date.parse(dates[0])).toBe(29 * 24 * 3600 * 1000)
   })
 })

@@ -1,7 +1,7 @@
 import { errorOf } from '../../client/errors.ts'
-import { type CallOptions, StevedoreClient, StevedoreError } from '../../client/index.ts'
+import { type CallOptions, ConnectionError, StevedoreClient } from '../../client/index.ts'
 
-export { ConnectionError, StevedoreError } from '../../client/index.ts'
+export { StevedoreError } from '../../client/index.ts'
 export type * from '../../client/types.ts'
 export type { WatchedEvent } from '../../client/watch.ts'
 
@@ -44,9 +44,9 @@ export function clientFor(domain?: string): StevedoreClient {
   return made
 }
 
-/** A client whose streams of events say when they are connected, since what happened before is not told by them. */
-export function streamingClientFor(domain: string, onConnected: () => void): StevedoreClient {
-  return makeClient(domain, onConnected)
+/** A client whose stream of events says when it is connected and when it is not: what happens between is not told. */
+export function streamingClientFor(domain: string, onConnection: (isConnected: boolean) => void): StevedoreClient {
+  return makeClient(domain, onConnection)
 }
 
 /** A call of the interface that names its domain in its path, or none. Throws a `StevedoreError` for a refusal. */
@@ -54,24 +54,26 @@ export function call<Answer = void>(method: string, path: string, options: CallO
   return clientFor().call<Answer>(method, path, options)
 }
 
-/** What the server has answered to a request that somebody else has sent. */
-export function refusalOf(request: XMLHttpRequest): Error {
+/** What the server has answered to a request that somebody else has sent; without one, that no answer came. */
+export function refusalOf(request: XMLHttpRequest | undefined): Error {
+  if (!request) return new ConnectionError('No answer.')
   return errorOf(request.responseURL || location.href, request.status, request.responseText, null)
 }
 
 /** What a person is told of an error. */
 export function messageOf(error: unknown): string {
-  if (error instanceof StevedoreError || !(error instanceof Error))
-    return error instanceof Error ? error.message : String(error)
-  if (error.name === 'ConnectionError') return 'The server could not be reached. Check your connection, and try again.'
-  return error.message
+  if (error instanceof ConnectionError) return 'The server could not be reached. Check your connection, and try again.'
+  return error instanceof Error ? error.message : String(error)
 }
 
-function makeClient(domain: string | undefined, onAnswer = () => {}): StevedoreClient {
+function makeClient(domain: string | undefined, onAnswer = (_isGood: boolean) => {}): StevedoreClient {
   const key = credential
   const send = async (url: string, init: RequestInit) => {
-    const answer = await fetch(url, init)
-    if (answer.ok) onAnswer()
+    const answer = await fetch(url, init).catch((error) => {
+      onAnswer(false)
+      throw error
+    })
+    onAnswer(answer.ok)
     // Another one may have signed in since.
     if (answer.status === 401 && key === credential) onRefused()
     return answer

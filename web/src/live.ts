@@ -52,9 +52,10 @@ async function run({ domain, listeners, end }: Stream): Promise<void> {
   const tell = (event: LiveEvent) => {
     for (const listener of listeners) listener(event)
   }
-  const client = streamingClientFor(domain, () => {
-    isLive.value = true
-    tell({ type: 'connected' })
+  const client = streamingClientFor(domain, (isConnected) => {
+    if (stream?.end !== end) return
+    isLive.value = isConnected
+    if (isConnected) tell({ type: 'connected' })
   })
   try {
     for await (const event of client.watchAll({ signal: end.signal })) {
@@ -62,13 +63,13 @@ async function run({ domain, listeners, end }: Stream): Promise<void> {
       tell(event)
     }
   } catch {
-    // Its own end; or a refusal, of which the indicator tells: the page works without the stream.
-  } finally {
-    if (stream?.end === end || stream === undefined) {
-      isLive.value = false
-      liveProgress.value = new Map()
-    }
+    // Its own end; or a refusal, of which the indicator tells: the page works without the stream, and the next one that
+    // is opened asks for it again.
   }
+  if (stream?.end !== end && stream !== undefined) return
+  stream = undefined
+  isLive.value = false
+  liveProgress.value = new Map()
 }
 
 /** Progress is over with the next event of its upload. */

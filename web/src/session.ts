@@ -1,5 +1,13 @@
 import { signal } from '@preact/signals'
-import { type CredentialView, call, messageOf, type Scope, useCredential, whenCredentialIsRefused } from './api.ts'
+import {
+  type CredentialView,
+  call,
+  messageOf,
+  type Scope,
+  StevedoreError,
+  useCredential,
+  whenCredentialIsRefused,
+} from './api.ts'
 
 /** Who is signed in, and what the credential may do. */
 export interface Session extends CredentialView {
@@ -37,7 +45,9 @@ export async function restoreSession(): Promise<void> {
   try {
     await signIn(stored.credential, stored.domain)
   } catch (error) {
-    signOut(messageOf(error))
+    if (error instanceof StevedoreError && error.status === 401) signOut(messageOf(error))
+    // Nothing is known of the key: it is tried again when the page is loaded anew.
+    else sessionState.value = { kind: 'signed-out', reason: messageOf(error) }
   }
 }
 

@@ -66,10 +66,10 @@ function makeUploader(domain: string): Uploader {
     limit: atOnce,
     removeFingerprintOnSuccess: true,
   })
-  uploader.on('upload-error', (file, error, response) => {
+  uploader.on('upload-error', (file, _error, response) => {
     if (!file) return
     const { xhr } = Object(response?.body) as Partial<TusBody>
-    const refusal = xhr ? refusalOf(xhr) : error
+    const refusal = refusalOf(xhr)
     uploadErrors.value = new Map(uploadErrors.peek()).set(file.id, refusal)
     if (!mayTryAgain(refusal)) forgetUnfinished(uploadUrlOf(uploader.getFile(file.id)))
   })

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import { type QueuedFile, type Uploader, uploadErrors, uploaderFor } from '../../uploads/uploader.ts'
+import { type QueuedFile, type Uploader, uploadErrors, uploaderFor, uploadUrlOf } from '../../uploads/uploader.ts'
 
 /** Where a file of the queue is. */
 export type QueueState = 'waiting' | 'sending' | 'paused' | 'sent' | 'refused'
@@ -39,7 +39,7 @@ function toItem(file: QueuedFile, error: Error | undefined): QueueItem {
     sent: progress.uploadComplete ? (file.size ?? 0) : progress.bytesUploaded || 0,
     state: stateOf(),
     error,
-    url: file.tus?.uploadUrl ?? file.uploadURL ?? undefined,
+    url: uploadUrlOf(file),
   }
 
   function stateOf(): QueueState {

@@ -1,0 +1,154 @@
+import { useId, useState } from 'preact/hooks'
+import { type ByteUnit, byteUnits, wholeUnitOf } from '../../../parts/byte-units.ts'
+import { Field } from '../../../parts/field.tsx'
+import type { EditorProps } from './editor.ts'
+import { Hint } from './hint.tsx'
+import { isNullable, labelOf, unitOf } from './kinds.ts'
+
+export function BooleanEditor({ name, path, schema, value, onChange, problems, note }: EditorProps) {
+  const id = useId()
+  const problem = problems.get(path)
+  return (
+    <div class="field">
+      <label class="checkbox">
+        <input
+          type="checkbox"
+          checked={value === true}
+          aria-describedby={`${id}-hint`}
+          aria-invalid={problem !== undefined}
+          onChange={(event) => onChange(event.currentTarget.checked)}
+        />
+        <strong>{labelOf(name)}</strong>
+      </label>
+      <span class="field-hint" id={`${id}-hint`}>
+        <Hint name={name} schema={schema} note={note} />
+        {problem && <span class="field-error"> {problem}</span>}
+      </span>
+    </div>
+  )
+}
+
+export function ChoiceEditor({ name, path, schema, value, onChange, problems, note }: EditorProps) {
+  return (
+    <Field label={labelOf(name)} hint={<Hint name={name} schema={schema} note={note} />} error={problems.get(path)}>
+      {(control) => (
+        <select
+          {...control}
+          class="select"
+          value={String(value)}
+          onChange={(event) => onChange(event.currentTarget.value)}
+        >
+          {schema.enum?.map((option) => (
+            <option key={option} value={option}>
+              {option}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  )
+}
+
+export function TextEditor({ name, path, schema, value, onChange, problems, note, isRequired = false }: EditorProps) {
+  return (
+    <Field label={labelOf(name)} hint={<Hint name={name} schema={schema} note={note} />} error={problems.get(path)}>
+      {(control) => (
+        <input
+          {...control}
+          class="input"
+          autocomplete="off"
+          autocapitalize="none"
+          spellcheck={false}
+          required={isRequired}
+          {...(schema.maxLength !== undefined && { maxLength: schema.maxLength })}
+          value={String(value ?? '')}
+          onInput={({ currentTarget: { value: text } }) => onChange(text === '' && !isRequired ? undefined : text)}
+        />
+      )}
+    </Field>
+  )
+}
+
+export function NumberEditor({ name, path, schema, value, onChange, problems, note }: EditorProps) {
+  // What is typed is no number all the way.
+  const [text, setText] = useState(String(value ?? ''))
+  const unit = unitOf(name)
+  return (
+    <Field label={labelOf(name)} hint={<Hint name={name} schema={schema} note={note} />} error={problems.get(path)}>
+      {(control) => (
+        <span class="number">
+          <input
+            {...control}
+            class="input"
+            type="number"
+            step={schema.type === 'number' ? 'any' : 1}
+            {...limits(schema, 1)}
+            required={!isNullable(schema)}
+            placeholder={isNullable(schema) ? 'No limit' : ''}
+            value={text}
+            onInput={(event) => {
+              setText(event.currentTarget.value)
+              onChange(numberIn(event.currentTarget.value, 1))
+            }}
+          />
+          {unit && <span class="soft">{unit}</span>}
+        </span>
+      )}
+    </Field>
+  )
+}
+
+export function BytesEditor({ name, path, schema, value, onChange, problems, note }: EditorProps) {
+  const [unit, setUnit] = useState<ByteUnit>(
+    typeof value === 'number' ? wholeUnitOf(value) : (byteUnits.find(({ label }) => label === 'GiB') ?? byteUnits[0]),
+  )
+  const [text, setText] = useState(typeof value === 'number' ? String(value / unit.bytes) : '')
+  const change = (newText: string, newUnit: ByteUnit) => {
+    setText(newText)
+    setUnit(newUnit)
+    onChange(numberIn(newText, newUnit.bytes))
+  }
+  return (
+    <Field label={labelOf(name)} hint={<Hint name={name} schema={schema} note={note} />} error={problems.get(path)}>
+      {(control) => (
+        <span class="number">
+          <input
+            {...control}
+            class="input"
+            type="number"
+            step="any"
+            {...limits(schema, unit.bytes)}
+            required={!isNullable(schema)}
+            placeholder={isNullable(schema) ? 'No limit' : ''}
+            value={text}
+            onInput={(event) => change(event.currentTarget.value, unit)}
+          />
+          <select
+            class="select"
+            aria-label={`Unit of ${labelOf(name)}`}
+            value={unit.label}
+            onChange={({ currentTarget: { value: label } }) =>
+              change(text, byteUnits.find((it) => it.label === label) ?? byteUnits[0])
+            }
+          >
+            {byteUnits.map(({ label }) => (
+              <option key={label}>{label}</option>
+            ))}
+          </select>
+        </span>
+      )}
+    </Field>
+  )
+}
+
+function limits({ minimum, maximum }: EditorProps['schema'], scale: number) {
+  return {
+    ...(minimum !== undefined && { min: minimum / scale }),
+    ...(maximum !== undefined && { max: maximum / scale }),
+  }
+}
+
+/** Null for nothing. */
+function numberIn(text: string, scale: number): number | null {
+  return text === '' ? null : scale === 1 ? Number(text) : Math.round(Number(text) * scale)
+}
