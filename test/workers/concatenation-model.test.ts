@@ -69,7 +69,8 @@ interface Piece {
 interface Final {
   url: string
   pieces: readonly Piece[]
-  state: 'waiting' | 'joined' | 'ended'
+  /** `forgotten`: joined, and then given up as an upload, which leaves the file. */
+  state: 'waiting' | 'joined' | 'forgotten' | 'ended'
 }
 
 const isComplete = ({ bytes, offset, isLengthTold }: Piece) => isLengthTold && offset === bytes.length
@@ -102,11 +103,13 @@ class Model {
     this.#advance(final)
   }
 
-  /** Whatever is open is given up: only the files that were joined are left. */
+  /** Every piece that is there comes to its end, and is joined: by who waits for it, else by one file more. */
   async finish(): Promise<void> {
-    for (const piece of this.#pieces) if (!piece.isGone) await this.#endPiece(piece)
+    for (const piece of this.#pieces) if (!piece.isGone) await this.#append(piece, leftOf(piece))
     for (const final of this.#finals) await this.#ask(final)
-    const joined = this.#finals.filter(({ state }) => state === 'joined')
+    await this.#join(this.#pieces.flatMap(({ isGone }, index) => (isGone ? [] : index)))
+    expect(this.#pieces.every(({ isGone }) => isGone)).toBe(true)
+    const joined = this.#finals.filter(({ state }) => state === 'joined' || state === 'forgotten')
     for (const { url, pieces } of joined) await expectFile(this.#domain, idOf(url), bytesOf(pieces))
     expect(await holdings(this.#domain)).toEqual(heldExactly(...joined.map(({ pieces }) => bytesOf(pieces).length)))
   }
@@ -159,7 +162,7 @@ class Model {
   async #ask(final: Final): Promise<void> {
     const answer = await head(final.url)
     this.#advance(final)
-    if (final.state === 'ended') return expectGone(answer)
+    if (isOver(final)) return expectGone(answer)
     expectStatus(answer, 200)
     this.#expectTold(final, answer)
     const length = final.pieces.every(({ isLengthTold }) => isLengthTold) ? bytesOf(final.pieces).length : null
@@ -168,7 +171,7 @@ class Model {
 
   async #appendTo(final: Final): Promise<void> {
     const answer = await patch(final.url, 0, 'abc')
-    if (final.state === 'ended') return expectGone(answer)
+    if (isOver(final)) return expectGone(answer)
     expectProblem(answer, 403, 'forbidden')
   }
 
@@ -182,9 +185,10 @@ class Model {
   async #endFinal(final: Final): Promise<void> {
     const answer = await tusCall('DELETE', final.url)
     // One that is joined is a file, and is no longer given up as an upload.
-    if (final.state === 'ended' || final.state === 'joined') expectGone(answer)
-    else expectStatus(answer, 204)
-    final.state = final.state === 'joined' ? 'joined' : 'ended'
+    if (final.state === 'waiting') expectStatus(answer, 204)
+    else expectGone(answer)
+    if (final.state === 'joined') final.state = 'forgotten'
+    else if (final.state === 'waiting') final.state = 'ended'
   }
 
   /** What comes of a file when it is looked at: it ends with a piece that is gone, or has what it waits for. */
@@ -203,6 +207,7 @@ class Model {
   }
 }
 
+const isOver = ({ state }: Final) => state === 'ended' || state === 'forgotten'
 const leftOf = ({ bytes, offset }: Piece) => bytes.length - offset
 const bytesOf = (pieces: readonly Piece[]) => Buffer.concat(pieces.map(({ bytes }) => bytes))
 
