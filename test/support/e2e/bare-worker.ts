@@ -21,7 +21,8 @@ export function startBareWorker(): Promise<LocalWorker> {
     await run(process.execPath, [wrangler, 'deploy', '--dry-run', '--config', configPath, '--outdir', bundle])
 
     const logLines: string[] = []
-    const { modulesRules: _, ...configured } = unstable_getMiniflareWorkerOptions(configPath).workerOptions
+    // The router of static assets would be in front as well, and mend addresses before the Worker sees them.
+    const { modulesRules: _, assets: __, ...configured } = unstable_getMiniflareWorkerOptions(configPath).workerOptions
     const runtime = new Miniflare(
       convertV4MiniflareOptions({
         host: '127.0.0.1',
