@@ -205,7 +205,7 @@ describe('when something fails', () => {
     qstash.failNextPublishes(1, 500)
     const id = await uploadText(worker, domain)
     await eventually(() =>
-      expect(worker.logged('publish-failed')).toContainEqual(expect.objectContaining({ firstRowId: id })),
+      expect(worker.logged('publish-failed')).toContainEqual(expect.objectContaining({ first_row_id: id })),
     )
     await worker.runSchedule()
     // Not due yet: a minute has to pass.

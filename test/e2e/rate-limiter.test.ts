@@ -88,7 +88,7 @@ describe.skipIf(redisMissing)('with a Redis', () => {
         expectStatus(uncounted, 202)
         expect(uncounted.headers.ratelimit).toBeUndefined()
       }
-      expect(worker.logged('limiter-failed')).toMatchObject([{ domainId: domain.id }, { domainId: domain.id }])
+      expect(worker.logged('limiter-failed')).toMatchObject([{ domain_id: domain.id }, { domain_id: domain.id }])
     } finally {
       bridge.heal()
       await worker.stop()
