@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readProduction, writeProduction } from '../../scripts/setup-cloudflare/configuration.ts'
+import { placeholder, readProduction, writeProduction } from '../../scripts/setup-cloudflare/configuration.ts'
 import { type Ask, answerAll, askIn } from '../../scripts/setup-cloudflare/questions.ts'
 import { type LocalWorker, repository, startLocalWorker } from '../support/e2e/local-worker.ts'
 import { type Passage, startMeddlingProxy } from '../support/e2e/meddling-proxy.ts'
@@ -14,6 +14,15 @@ const standIn = join(repository, 'test/wrangler-stand-in')
 const adminToken = 'the-token-of-the-deployment'
 const databaseId = '11111111-2222-4333-8444-555555555555'
 const isFull = Boolean(process.env.STEVEDORE_TEST_FULL)
+
+/** A wrangler.toml as it is where nobody has run the setup: without routes, with the placeholders. */
+const beforeSetup = (text: string) =>
+  text
+    .replace(/^routes = .*\n/m, '')
+    .replace(/^BASE_DOMAIN = "(?!localhost").*"$/m, `BASE_DOMAIN = "${placeholder.host}"`)
+    .replaceAll(/^database_id = "[^"]*"/gm, `database_id = "${placeholder.databaseId}"`)
+/** The repository's own; whoever works here may have set it up. */
+const original = beforeSetup(readFileSync(join(repository, 'wrangler.toml'), 'utf8'))
 
 let worker: LocalWorker
 let workspace: string
@@ -37,7 +46,7 @@ class Account {
   static async open(): Promise<Account> {
     const account = new Account()
     await mkdir(account.state, { recursive: true })
-    await copyFile(join(repository, 'wrangler.toml'), join(account.folder, 'wrangler.toml'))
+    await writeFile(join(account.folder, 'wrangler.toml'), original)
     return account
   }
 
@@ -353,7 +362,7 @@ describe('a dry run', () => {
 })
 
 describe('questions', () => {
-  const production = readProduction(readFileSync(join(repository, 'wrangler.toml'), 'utf8'))
+  const production = readProduction(original)
   const noEarlierDomain = async () => undefined
 
   test('are asked for what no flag says, with what is likely', async () => {
@@ -405,7 +414,6 @@ describe('questions', () => {
 
 describe('wrangler.toml', () => {
   const deployment = { host: 'uploads.acme.test', zone: 'acme.test', databaseIds: new Map([['DB', databaseId]]) }
-  const original = readFileSync(join(repository, 'wrangler.toml'), 'utf8')
 
   test('gets host, routes and ids, and keeps every other line', () => {
     const written = writeProduction(original, deployment)
@@ -425,6 +433,7 @@ describe('wrangler.toml', () => {
   test('stays as it is when it says all of it already', () => {
     const written = writeProduction(original, deployment)
     expect(writeProduction(written, deployment)).toBe(written)
+    expect(beforeSetup(written)).toBe(original)
   })
 
   test('keeps routes that somebody has added, and has none on workers.dev', () => {
