@@ -4,6 +4,7 @@ import { CommandError } from '../cli/errors.ts'
 import { describeFailure } from './failure.ts'
 import { isLoggedIn } from './setup-cloudflare/account.ts'
 import { readConfiguration } from './setup-cloudflare/deployment.ts'
+import { forgetFirstKey } from './setup-cloudflare/first-domain.ts'
 import { parseFlags } from './setup-cloudflare/options.ts'
 import { PrivateNotes } from './setup-cloudflare/private-notes.ts'
 import { answerAll, askIn } from './setup-cloudflare/questions.ts'
@@ -39,7 +40,8 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   const handover = await setUp(setup)
   say(`\n${farewell(setup, handover)}`)
   // Only what was shown may be forgotten.
-  await notes.change({ adminToken: undefined, firstKey: undefined, firstKeyDue: undefined })
+  await forgetFirstKey(answers.domain, notes)
+  await notes.change({ adminToken: undefined })
 }
 
 async function showPlan(setup: Setup): Promise<void> {

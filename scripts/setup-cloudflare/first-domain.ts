@@ -17,7 +17,7 @@ export async function ensureDomain(administrator: Client, slug: string, notes: P
   } catch (error) {
     if (!(error instanceof Refused && error.problem.code === 'domain-not-found')) throw error
   }
-  await notes.change({ firstKeyDue: true })
+  await notes.change({ dueKeys: [...othersDue(notes, slug), { domain: slug }] })
   await administrator.json('POST', '/v1/domains', { json: { slug } })
   return true
 }
@@ -32,9 +32,8 @@ export async function ensureFirstKey(
   slug: string,
   notes: PrivateNotes,
 ): Promise<string | undefined> {
-  if (!notes.now.firstKeyDue) return undefined
-  const { firstKey } = notes.now
-  if (firstKey !== undefined) return firstKey
+  const due = notes.now.dueKeys.find(({ domain }) => domain === slug)
+  if (!due || due.key !== undefined) return due?.key
   const path = `/v1/domains/${segment(slug)}/keys`
   const { keys } = await administrator.json<{ keys: ApiKey[] }>('GET', path, { query: { limit: 100 } })
   for (const { id } of keys.filter(({ label }) => label === keyLabel)) {
@@ -43,6 +42,13 @@ export async function ensureFirstKey(
   const { key } = await administrator.json<{ key: string }>('POST', path, {
     json: { label: keyLabel, scopes: keyScopes },
   })
-  await notes.change({ firstKey: key })
+  await notes.change({ dueKeys: [...othersDue(notes, slug), { domain: slug, key }] })
   return key
 }
+
+/** Forgets the domain's first key, once it was shown. */
+export async function forgetFirstKey(slug: string, notes: PrivateNotes): Promise<void> {
+  await notes.change({ dueKeys: othersDue(notes, slug) })
+}
+
+const othersDue = ({ now }: PrivateNotes, slug: string) => now.dueKeys.filter(({ domain }) => domain !== slug)

@@ -7,12 +7,10 @@ const shape = z.object({
   domain: z.string().optional(),
   /** The administrator's token, from before it is stored in Cloudflare until it was shown. */
   adminToken: z.string().optional(),
-  /** The first domain's key, until it was shown. */
-  firstKey: z.string().optional(),
   /** The `Idempotency-Key` of the test upload, until that is deleted again. */
   testUpload: z.string().optional(),
-  /** Whether the first domain was made by this setup, and its key was not shown yet. */
-  firstKeyDue: z.boolean().optional(),
+  /** The domains, by their slugs, that this setup has made and not yet shown the key of; with that once it is made. */
+  dueKeys: z.array(z.object({ domain: z.string(), key: z.string().optional() })).default([]),
 })
 
 export type Notes = z.infer<typeof shape>
@@ -42,7 +40,7 @@ export class PrivateNotes {
   }
 
   /** Writes what has changed; `undefined` forgets. It is on the disk when this resolves, whole or not at all. */
-  async change(changed: { [Name in keyof Notes]: Notes[Name] | undefined }): Promise<void> {
+  async change(changed: { [Name in keyof Notes]?: Notes[Name] | undefined }): Promise<void> {
     const notes = shape.parse({ ...this.#notes, ...changed })
     await mkdir(dirname(this.#path), { recursive: true, mode: 0o700 })
     await writeFile(`${this.#path}.new`, `${JSON.stringify(notes, null, 2)}\n`, { mode: 0o600 })
@@ -55,6 +53,6 @@ function parseNotes(text: string): Notes {
   try {
     return shape.parse(JSON.parse(text))
   } catch {
-    return {}
+    return shape.parse({})
   }
 }

@@ -291,7 +291,7 @@ describe('a setup that fails', () => {
     await account.expectToken()
     await account.setUp()
     // As it was before the key was written down.
-    await writeFile(account.notesFile, JSON.stringify({ domain: account.domain, adminToken, firstKeyDue: true }))
+    await writeFile(account.notesFile, JSON.stringify({ adminToken, dueKeys: [{ domain: account.domain }] }))
     const [before] = await keysOf(account.domain)
     const again = await account.setUp()
     await expectDeployed(account, again)
@@ -311,6 +311,36 @@ describe('a setup that fails', () => {
     expect((await keysOf(account.domain)).map(({ id }: { id: string }) => id)).toEqual(
       before.map(({ id }: { id: string }) => id),
     )
+  })
+
+  test('for one domain leaves the key of another as it is', async () => {
+    const account = await Account.open()
+    await account.expectToken()
+    const first = await account.setUp()
+    const key = /stv_[\w-]+/.exec(first.stdout)?.[0]
+    const before = await keysOf(account.domain)
+    const other = ['--domain', `${account.domain}-other`]
+
+    // Cut off between writing down that the other is to have a key, and making it.
+    const proxy = await startMeddlingProxy(worker.port, {
+      toServer: (chunk, passage) => {
+        if (passage.request.startsWith('POST /v1/domains ')) passage.cut()
+        return chunk
+      },
+    })
+    const cut = await account.setUpAt(proxy.url, { ADMIN_TOKEN: adminToken }, ...other)
+    await proxy.close()
+    expect(cut.exitCode, cut.stdout).toBe(1)
+
+    const again = await account.setUp({ ADMIN_TOKEN: adminToken })
+    expect(again.exitCode, again.stderr).toBe(0)
+    expect(again.stdout).not.toContain('stv_')
+    expect((await keysOf(account.domain)).map(({ id }: { id: string }) => id)).toEqual(
+      before.map(({ id }: { id: string }) => id),
+    )
+    const finished = await account.setUp({ ADMIN_TOKEN: adminToken }, ...other)
+    expect(finished.exitCode, finished.stderr).toBe(0)
+    expect(finished.stdout.match(/stv_[\w-]+/g)).toEqual([expect.not.stringContaining(String(key))])
   })
 
   test('says what is wrong with a flag', async () => {
