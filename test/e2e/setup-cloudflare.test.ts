@@ -7,6 +7,7 @@ import { PassThrough } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { placeholder, readProduction, writeProduction } from '../../scripts/setup-cloudflare/configuration.ts'
 import { type Ask, answerAll, askIn } from '../../scripts/setup-cloudflare/questions.ts'
+import { failureOf } from '../../scripts/setup-cloudflare/wrangler.ts'
 import { type LocalWorker, repository, startLocalWorker } from '../support/e2e/local-worker.ts'
 import { type Passage, startMeddlingProxy } from '../support/e2e/meddling-proxy.ts'
 
@@ -273,6 +274,18 @@ describe('a setup that fails', () => {
     expect(exitCode).toBe(1)
     expect(stderr).toContain(advice)
     expect(await account.list('buckets')).toEqual([])
+  })
+
+  test('says what to do about a deployment that is refused, whoever has read why', () => {
+    const deploy = ['deploy', '--env', 'production']
+    const refusal = 'Enable Analytics Engine [code: 10089]'
+    expect(failureOf(deploy, { exitCode: 1, stdout: '', stderr: refusal }).message).toMatch(
+      /not switched on for this account\. Switch it on at /,
+    )
+    // In a terminal wrangler speaks to the person alone.
+    const unheard = failureOf(deploy, { exitCode: 1, stdout: '', stderr: '' }).message
+    expect(unheard).toContain('If it says [code: 10089]: Analytics Engine')
+    expect(unheard).toContain('If it says [code: 100328]: The Free plan')
   })
 
   test('makes no second database beside one that the account does not know', async () => {
