@@ -20,7 +20,7 @@ export interface UploadOptions {
    * it is told at the beginning, after each append of a resumable upload, and at the end.
    */
   onProgress?: ((progress: UploadProgress) => void) | undefined
-  /** Gives the upload up: nothing of it is left on the server. */
+  /** Gives the upload up: nothing of it is left on the server, unless that has taken it whole by then. */
   signal?: AbortSignal | undefined
   /** A larger file is sent by tus, which goes on where it was when the connection breaks. 10 MiB unless given. */
   resumableAboveBytes?: number | undefined
