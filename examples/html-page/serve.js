@@ -28,7 +28,8 @@ const server = createServer(async (request, response) => {
       // Here an application looks who asks, and what that one may upload.
       const { token } = await stevedore.createUploadToken({
         maxFileBytes: 1024 ** 3,
-        uses: 1,
+        // A request whose answer is lost may have used one up.
+        uses: 3,
         metadata: { user: 'anna' },
       })
       response.setHeader('content-type', 'application/json')
