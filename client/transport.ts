@@ -86,9 +86,14 @@ export class Transport {
     return address.href
   }
 
+  /** The client's own credential, as it is now; undefined without one. */
+  async credential(): Promise<string | undefined> {
+    return this.#options.credential()
+  }
+
   /** The value of `Authorization`; undefined without a credential. `credential` is one in place of the client's own. */
   async authorization(credential?: string): Promise<string | undefined> {
-    const secret = credential ?? (await this.#options.credential())
+    const secret = credential ?? (await this.credential())
     return secret === undefined ? undefined : `Bearer ${secret}`
   }
 

@@ -20,6 +20,8 @@ export async function sendWhole(
       'x-callback-url': callbackUrl,
     },
     body: blob,
+    // One for all tries: the key counts for the token that it comes with.
+    credential: await transport.credential(),
     signal,
     repeatable: 'always',
     ...(hasXhr && !transport.hasOwnFetch && { fetch: xhrFetch(tell) }),

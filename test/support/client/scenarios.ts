@@ -182,7 +182,18 @@ export const scenarios = {
   },
 
   /** The first answers are kept from the client, or replaced by this status, after the server has given them. */
-  async losingAnswers({ client: options, lost }: { client: Options; lost: (number | 'broken')[] }) {
+  async losingAnswers({
+    client: { key, ...options },
+    lost,
+    mintsTokens = false,
+  }: {
+    client: Options
+    lost: (number | 'broken')[]
+    /** Asks for another token each time that it is asked for one. */
+    mintsTokens?: boolean
+  }) {
+    const holder = new StevedoreClient({ ...options, key })
+    const mint = async () => (await holder.createUploadToken()).token
     const ids: string[] = []
     const losing = async (url: string, init: RequestInit): Promise<Response> => {
       const answer = await fetch(url, init)
@@ -193,7 +204,8 @@ export const scenarios = {
       if (loss === 'broken') throw new TypeError('broken')
       return new Response(null, { status: loss })
     }
-    const client = new StevedoreClient({ ...options, fetch: losing })
+    const credential = mintsTokens ? { token: mint } : { key }
+    const client = new StevedoreClient({ ...options, ...credential, fetch: losing })
     const outcome = await send(client, { text: 'once' }).catch(describe)
     return { ids, outcome }
   },
