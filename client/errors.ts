@@ -62,6 +62,19 @@ export class UnexpectedAnswer extends Error {
   }
 }
 
+/** The file is stored, and its work goes on; only what the server knows of it could not be read, for the `cause`. */
+export class UploadUnreadable extends Error {
+  override readonly name = 'UploadUnreadable'
+  /** Of the upload: who may read it finds it by this. */
+  readonly id: string
+
+  constructor(id: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    super(`The file is stored, as ${id}, but what became of it could not be read: ${reason}`, { cause })
+    this.id = id
+  }
+}
+
 /** The error that an answer stands for. `text` is its body. */
 export function errorOf(url: string, status: number, text: string, retryAfter: string | null) {
   const problem = parseProblem(text)

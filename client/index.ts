@@ -1,4 +1,4 @@
-export { ConnectionError, StevedoreError, UnexpectedAnswer } from './errors.ts'
+export { ConnectionError, StevedoreError, UnexpectedAnswer, UploadUnreadable } from './errors.ts'
 export type { ListOptions, Page } from './list.ts'
 export {
   type CallOptions,

@@ -20,6 +20,11 @@ test.each<[string, unknown, number, Repeatable, number | null]>([
   ['another conflict', refusal(409, 'not-ready'), 1, 'always', null],
   ['500', refusal(500, 'internal'), 1, 'always', null],
   ['502 of a proxy', new UnexpectedAnswer('http://localhost', 502), 2, 'always', 1000],
+  ['500 of an append', refusal(500, 'internal'), 1, 'resumable', 500],
+  ['524 of a proxy, of an append', new UnexpectedAnswer('http://localhost', 524), 1, 'resumable', 500],
+  ['an append that has met another', refusal(409, 'append-superseded'), 1, 'resumable', 500],
+  ['an append that is told when', refusal(429, 'rate-limited', 9), 1, 'resumable', 9000],
+  ['an append to what is complete', refusal(409, 'upload-completed'), 1, 'resumable', null],
   ['404 of another server', new UnexpectedAnswer('http://localhost', 404), 1, 'always', null],
   ['an error of its own', new TypeError(''), 1, 'always', null],
 ])('how long the client waits before it sends a request again: after %s', (_, error, tries, repeatable, leastMs) => {

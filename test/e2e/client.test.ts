@@ -246,6 +246,63 @@ for (const { name, open, missing } of runtimes) {
       expect(never.ids).toHaveLength(1)
     })
 
+    test('a large file is not begun anew when it is not known for a moment how far it is', async () => {
+      const { client, domain } = await domainWithKey()
+      const { methods, outcome } = await runtime.run('brokenAppend', { client, status: 503 })
+      expect(methods).toEqual(['POST', 'PATCH', 'HEAD', 'GET', 'HEAD', 'PATCH', 'GET'])
+      expect(outcome).toMatchObject({ size: 4, protocol: 'tus' })
+      expect(await holdings(worker, domain)).toMatchObject({ storedFiles: 1, openMultiparts: 0 })
+    })
+
+    test('a key that may not read is told that its large file is stored', async () => {
+      const { client, domain } = await domainWithKey()
+      const key = await makeKey(domain, ['upload'])
+      const { error } = await runtime.run('upload', {
+        client: { ...client, key },
+        file: { text: 'abc', options: { resumableAboveBytes: 0 } },
+      })
+      expect(error).toMatchObject({ name: 'UploadUnreadable', cause: { code: 'forbidden', status: 403 } })
+      const listed = await worker.call('GET', '/v1/uploads', {
+        host: domain.host,
+        headers: { authorization: `Bearer ${client.key}` },
+      })
+      expect(listed.json().uploads).toMatchObject([{ id: error?.id, size: 3 }])
+    })
+
+    /** The server has the last byte of a file, and the page is loaded anew before it hears of that. */
+    async function reloadOnceTaken(client: { url: string; domain: string }, file: { text: string }) {
+      const { page } = (runtime as Page).browser
+      const isTaken = Promise.withResolvers<void>()
+      await page.route('**/v1/tus/*', async (route) => {
+        if (route.request().method() !== 'PATCH') return route.continue()
+        await route.fetch()
+        isTaken.resolve()
+      })
+      const lost = runtime.run('upload', { client, file }).catch(() => {})
+      await isTaken.promise
+      await page.unroute('**/v1/tus/*')
+      await page.reload()
+      await lost
+    }
+
+    test.runIf(name === 'Chromium')('a page that was loaded anew finds that its file was taken', async () => {
+      const { client, domain } = await domainWithKey()
+      const byToken = { url: client.url, domain: domain.slug, token: await makeToken(domain) }
+      const file = { text: 'whole', options: { resumableAboveBytes: 0 } }
+      await reloadOnceTaken(byToken, file)
+      const { upload } = await runtime.run('upload', { client: byToken, file })
+      expect(upload).toMatchObject({ size: 5, readToken: expect.any(String) })
+      expect(await holdings(worker, domain)).toMatchObject({ storedFiles: 1, rows: { complete: 1 } })
+    })
+
+    test.runIf(name === 'Chromium')('a page does not take a Blob for another of its length', async () => {
+      const { client } = await domainWithKey()
+      const nameless = { isNameless: true, options: { resumableAboveBytes: 0 } }
+      await reloadOnceTaken(client, { text: 'whole', ...nameless })
+      const { upload } = await runtime.run('upload', { client, file: { text: 'other', ...nameless } })
+      expect(upload).toMatchObject({ sha256: sha256(Buffer.from('other')) })
+    })
+
     test.runIf(name === 'Chromium')('a page that is loaded anew goes on with its upload', async () => {
       const { client, domain } = await domainWithKey()
       const { page } = (runtime as Page).browser
@@ -273,11 +330,21 @@ for (const { name, open, missing } of runtimes) {
   })
 }
 
-async function makeKey(domain: TestDomain): Promise<string> {
+async function makeKey(domain: TestDomain, scopes = ['upload', 'read', 'delete']): Promise<string> {
   const key = await worker.call('POST', `/v1/domains/${domain.slug}/keys`, {
     headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ scopes: ['upload', 'read', 'delete'] }),
+    body: JSON.stringify({ scopes }),
   })
   expectStatus(key, 201)
   return key.json().key
+}
+
+async function makeToken(domain: TestDomain): Promise<string> {
+  const token = await worker.call('POST', '/v1/upload-tokens', {
+    host: domain.host,
+    headers: { authorization: `Bearer ${adminToken}`, 'content-type': 'application/json' },
+    body: '{}',
+  })
+  expectStatus(token, 201)
+  return token.json().token
 }

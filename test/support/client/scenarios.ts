@@ -5,6 +5,7 @@ import {
   StevedoreError,
   UnexpectedAnswer,
   type UploadOptions,
+  UploadUnreadable,
   verifyWebhook,
   type WatchedEvent,
   WebhookVerificationError,
@@ -23,6 +24,8 @@ interface FileToSend {
   /** Gives up when so much has been sent, or after so many milliseconds. */
   abortAtBytes?: number
   abortAfterMs?: number | undefined
+  /** A Blob, of which nothing is known but its bytes. */
+  isNameless?: boolean
 }
 
 /** Bytes that look like nothing known. */
@@ -36,7 +39,8 @@ function send(client: StevedoreClient, file: FileToSend, onSent: (bytes: number)
   const giveUp = new AbortController()
   const { bytes, text = '', name = 'crane.bin', abortAtBytes = Number.POSITIVE_INFINITY, abortAfterMs } = file
   const content = bytes === undefined ? text : patternBytes(bytes)
-  return client.upload(new File([content], name, { lastModified: 1 }), {
+  const blob = file.isNameless ? new Blob([content]) : new File([content], name, { lastModified: 1 })
+  return client.upload(blob, {
     ...file.options,
     onProgress: ({ sentBytes }) => {
       onSent(sentBytes)
@@ -47,11 +51,12 @@ function send(client: StevedoreClient, file: FileToSend, onSent: (bytes: number)
 }
 
 /** What an error is to a program. */
-function describe(error: unknown) {
+function describe(error: unknown): Record<string, unknown> {
   if (error instanceof StevedoreError) {
     const { name, code, status, limit, message, requestId } = error
     return { name, code, status, limit, message, requestId }
   }
+  if (error instanceof UploadUnreadable) return { name: error.name, id: error.id, cause: describe(error.cause) }
   if (error instanceof UnexpectedAnswer) return { name: error.name, status: error.status }
   if (error instanceof ConnectionError) return { name: error.name, message: error.message }
   return { name: Object(error).name, message: String(Object(error).message) }
@@ -208,6 +213,21 @@ export const scenarios = {
     const client = new StevedoreClient({ ...options, ...credential, fetch: losing })
     const outcome = await send(client, { text: 'once' }).catch(describe)
     return { ids, outcome }
+  },
+
+  /** A large file whose first append breaks, and the question after that where it goes on is answered by this status. */
+  async brokenAppend({ client: options, status }: { client: Options; status: number }) {
+    const methods: string[] = []
+    const failing = async (url: string, init: RequestInit): Promise<Response> => {
+      const method = init.method ?? 'GET'
+      const isFirst = !methods.includes(method)
+      methods.push(method)
+      if (method === 'PATCH' && isFirst) throw new TypeError('broken')
+      return method === 'HEAD' && isFirst ? new Response(null, { status }) : fetch(url, init)
+    }
+    const client = new StevedoreClient({ ...options, fetch: failing })
+    const outcome = await send(client, { text: 'once', options: { resumableAboveBytes: 0 } }).catch(describe)
+    return { methods, outcome }
   },
 
   async verify({
