@@ -36,6 +36,7 @@ const contentHeaders = [
   'cross-origin-resource-policy',
   'etag',
   'repr-digest',
+  'server-timing',
   'vary',
   'x-content-type-options',
   'x-request-id',
