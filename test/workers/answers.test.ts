@@ -28,7 +28,7 @@ import { appWith, HeldQueue } from '../support/workers/faults.ts'
 import * as samples from '../support/workers/samples.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 const asAdmin = { key: adminToken }
 

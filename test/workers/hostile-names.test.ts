@@ -18,7 +18,7 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 
-afterAll(jobsDone, 60_000)
+afterAll(jobsDone, 120_000)
 
 let domain: TestDomain
 beforeAll(async () => {
