@@ -123,7 +123,8 @@ async function requireKnown(transport: Transport, request: HttpRequest, response
   if ((status >= 200 && status < 300) || status === 404 || status === 410) return
   const url = new URL(request.getURL())
   // That answer has no body. The same question by GET says why.
-  await transport.request('GET', url.pathname, { headers: { 'tus-resumable': '1.0.0' }, retries: 0 })
+  const query = Object.fromEntries(url.searchParams)
+  await transport.request('GET', url.pathname, { query, headers: { 'tus-resumable': '1.0.0' }, retries: 0 })
   throw new UnexpectedAnswer(url.href, status)
 }
 
