@@ -204,6 +204,15 @@ describe('from a project that has installed it', () => {
       .update(await readFile(picture))
       .digest('hex')
     expect([sha256, filename]).toEqual([sent, 'harbour.png'])
+    for (const name of ['upload', 'upload-with-token']) {
+      const wrongKey = { ...env, STEVEDORE_KEY: 'stv_unknown' }
+      const refused = await project.run([`examples/curl/${name}.sh`, picture], wrongKey, 'sh')
+      expect([refused.code, refused.stdout, refused.stderr]).toEqual([
+        1,
+        '',
+        expect.stringContaining('"code":"credential-invalid"'),
+      ])
+    }
     await recipe('delete', id)
     const gone = await project.run([`examples/curl/wait.sh`, id], env, 'sh')
     expect([gone.code, gone.stdout]).toEqual([22, expect.stringContaining('upload-deleted')])
