@@ -15,6 +15,7 @@ import { parsePrometheus, type ReadFamily } from '../support/prometheus.ts'
 import { administer } from '../support/workers/administration.ts'
 import {
   adminToken,
+  allRows,
   call,
   execute,
   expectProblem,
@@ -123,6 +124,22 @@ describe('GET /metrics', () => {
     expect(grown('stevedore_webhook_endpoints', { state: 'failing' })).toBe(1)
     expect(numberOf(after, 'stevedore_oldest_pending_seconds')).toBeGreaterThanOrEqual(90)
     expect(numberOf(after, 'stevedore_oldest_pending_seconds')).toBeLessThan(300)
+  })
+
+  test('counts a deleted file among those whose objects stay only once its removal is overdue', async () => {
+    const domain = await makeDomain()
+    const id = await upload(domain.origin)
+    queue.take()
+    const staying = async () => numberOf(await scrape(), 'stevedore_objects_to_remove')
+    const before = await staying()
+    const deleted = await call('DELETE', `${domain.origin}/v1/uploads/${id}`, { key: adminToken, send })
+    expectStatus(deleted, 204)
+    const due = "SELECT removal_due_at AS at FROM uploaded_files WHERE id = ? AND status = 'deleted'"
+    const [row] = await allRows<{ at: number }>(due, id)
+    expect(row?.at).toBeGreaterThan(Date.now())
+    expect(await staying()).toBe(before)
+    await execute('UPDATE uploaded_files SET removal_due_at = ? WHERE id = ?', Date.now() - 11 * 60_000, id)
+    expect(await staying()).toBe(before + 1)
   })
 
   test('shows what alerts ask for before it has ever happened', async () => {
