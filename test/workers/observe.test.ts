@@ -114,6 +114,14 @@ test('a query that failed is written without the values that it was sent with', 
   expect(line).not.toContain('very-secret')
 })
 
+test('a command that Redis refused is written without its keys, which name clients by their addresses', () => {
+  const command = '["evalsha","5f0…","1","{domain}:requests:address:203.0.113.7"]'
+  const error = new Error(`NOSCRIPT No matching script, command was: ${command}`)
+  const line = logLine('error', 'limiter-failed', { error })
+  expect(line).toContain('NOSCRIPT No matching script')
+  expect(line).not.toContain('203.0.113.7')
+})
+
 describe('in the log', () => {
   const spies = new Map<string, MockInstance>()
 
