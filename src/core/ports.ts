@@ -56,8 +56,12 @@ export interface Work {
   note(notes: WorkNotes): void
   /** What is known of it by now. */
   record(): WorkRecord
-  /** What it has begun that may go on after its answer. */
-  readonly outliving: readonly Promise<unknown>[]
+  /**
+   * Says that its answer is there. `conclude` gets what is known of it once everything is over that it has begun, or 20
+   * seconds later what is known by then; at once where nothing outlives the answer. Its duration is until the answer.
+   * `waitUntil` keeps the invocation alive for that long.
+   */
+  end(waitUntil: (promise: Promise<unknown>) => void, conclude: (record: WorkRecord) => void): void
 }
 
 /** Where code says what the piece of work is about that it runs in, without being handed it. */

@@ -1,5 +1,7 @@
+import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest'
+import { createApp } from '../../src/app.ts'
 import { logLine } from '../../src/core/log-line.ts'
 import { nextSpan, parseTraceHeaders } from '../../src/core/trace-context.ts'
 import { runJob } from '../../src/services/run-job.ts'
@@ -237,6 +239,28 @@ describe('in the log', () => {
     const [request] = lines('request-done').filter(({ status }) => status === 202)
     expect(failed).toMatchObject({ request_id: answer.headers.get('x-request-id'), trace_id: traceId })
     expect(failed.span_id).toBe(request.span_id)
+  })
+
+  test('a request whose queue hangs leaves its line while it still can', async () => {
+    const domain = await makeDomain()
+    const hangs = { publish: () => new Promise<never>(() => {}) }
+    const context = createExecutionContext()
+    const app = createApp((_env, its) =>
+      depsWith({ env: { LOG_LEVEL: 'info' }, deps: () => ({ queue: hangs }) }, its as ExecutionContext),
+    )
+    const put = new Request(`${domain.origin}/v1/uploads/a.txt`, { method: 'PUT', body: 'abc' })
+    const uploads = () => lines('request-done').filter(({ method }) => method === 'PUT')
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const answer = await app.fetch(put, env, context)
+      expect(answer.status).toBe(202)
+      await vi.advanceTimersByTimeAsync(19_999)
+      expect(uploads()).toEqual([])
+      await vi.advanceTimersByTimeAsync(1)
+      expect(uploads()).toEqual([expect.objectContaining({ status: 202, domain: domain.slug })])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('two requests at once do not mix', async () => {
