@@ -160,7 +160,7 @@ function buildAdapters(env: Env): Adapters {
     rateLimiter: buildRateLimiter(env, now),
     keyCache,
     signingSecrets: signingSecretsOf(env),
-    sessions: new Sessions(env.UPLOAD_SESSIONS, { keepsPlaces: env.MODE === 'production' }),
+    sessions: new Sessions(env.UPLOAD_SESSIONS, { keepsPlaces: env.MODE === 'production', journal }),
     sessionMs: env.RESUMABLE_HOURS * 3600_000,
     quietDomains,
     postSigned: signedPost({

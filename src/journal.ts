@@ -103,6 +103,7 @@ export const journal: Journal = {
     const work = running.getStore()
     return work ? traceHeadersOf(work.span) : noTrace
   },
+  caller: () => ({ requestId: running.getStore()?.requestId ?? null, trace: journal.trace() }),
 }
 
 /** Times calls for the piece of work that they are made in. */

@@ -4,9 +4,15 @@ import { afterEach, beforeEach, describe, expect, type MockInstance, test, vi } 
 import { createApp } from '../../src/app.ts'
 import { logLine } from '../../src/core/log-line.ts'
 import { nextSpan, parseTraceHeaders } from '../../src/core/trace-context.ts'
+import type { Caller } from '../../src/core/work-record.ts'
+import { meter } from '../../src/journal.ts'
+import { measuredQueue } from '../../src/queue/measured.ts'
+import type { SentAppend } from '../../src/resumable/outcome.ts'
 import { runJob } from '../../src/services/run-job.ts'
 import { adminToken, call, makeDomain, makeKey, postForm, putFile } from '../support/workers/client.ts'
-import { appWith, depsWith, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
+import { appWith, depsWith, type Faults, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
+import { appendTo } from '../support/workers/session-faults.ts'
+import { created, idOf } from '../support/workers/tus.ts'
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
 const spanId = '00f067aa0ba902b7'
@@ -271,6 +277,73 @@ describe('in the log', () => {
     for (const line of uploads) expect(line).toMatchObject({ r2_count: 1, bytes_in: 3 })
     expect(new Set(uploads.map(({ trace_id }) => trace_id)).size).toBe(4)
     expect(new Set(uploads.map(({ upload_id }) => upload_id)).size).toBe(4)
+  })
+
+  describe('a call of an upload’s session', () => {
+    const caller: Caller = { requestId: crypto.randomUUID(), trace: { traceparent: parent, tracestate: null } }
+    /** What every line of it says of the request that it serves. */
+    const ids = { request_id: caller.requestId, trace_id: traceId, parent_span_id: spanId }
+
+    /** Begins an upload of three bytes, and sends them to its session with these faults. */
+    async function append(faults: Faults) {
+      const domain = await makeDomain()
+      const id = idOf(await created(domain, 3))
+      const declared = { offset: 0, declaredBytes: 3, length: null, isLast: false, checksum: null }
+      const sent: SentAppend = { append: { ...declared, domainId: domain.id, protocol: 'tus' }, caller }
+      const env = { LOG_LEVEL: 'info', ...faults.env }
+      const answering = appendTo(id, sent, 'abc', { ...faults, env })
+      return { id, domain, answering }
+    }
+
+    test('that gets no answer of the database has failed, and says why and for which request', async () => {
+      const { id, domain, answering } = await append({ env: { DB: faultyD1(env.DB, () => 'before') } })
+      expect(await (await answering).json()).toMatchObject({ refusal: { code: 'unavailable' } })
+      const about = { ...ids, upload_id: id }
+      expect(lines('session-failed')).toEqual([expect.objectContaining({ ...about, error: expect.anything() })])
+      expect(lines('session-done')).toEqual([
+        expect.objectContaining({
+          ...about,
+          kind: 'append',
+          domain_id: domain.id,
+          outcome: 'failed',
+          code: 'unavailable',
+        }),
+      ])
+    })
+
+    test('that ends as nobody expected is written as an error', async () => {
+      const placeOf = async () => {
+        throw new Error('nobody knows')
+      }
+      const { id, answering } = await append({ deps: () => ({ placeOf }) })
+      await expect(answering).rejects.toThrow('nobody knows')
+      expect(lines('session-done')).toEqual([
+        expect.objectContaining({
+          ...ids,
+          level: 'error',
+          upload_id: id,
+          outcome: 'failed',
+          error: expect.objectContaining({ message: 'nobody knows' }),
+        }),
+      ])
+    })
+
+    test('counts the publish that its answer did not wait for', async () => {
+      let publish = () => {}
+      const published = new Promise<void>((resolve) => {
+        publish = resolve
+      })
+      const late = measuredQueue({ publish: () => published }, meter)
+      const { id, answering } = await append({ deps: () => ({ queue: late }) })
+      expect((await answering).status).toBe(200)
+      expect(lines('session-done')).toEqual([])
+      publish()
+      await vi.waitFor(() =>
+        expect(lines('session-done')).toEqual([
+          expect.objectContaining({ ...ids, upload_id: id, outcome: 'ok', queue_count: 1 }),
+        ]),
+      )
+    })
   })
 
   test('a job whose row can’t be reached is one line as well', async () => {
