@@ -160,6 +160,7 @@ test('a request and its job leave one line each, with what they have cost', asyn
     parent_span_id: request!.span_id,
     kind: 'process',
     upload_id: id,
+    domain: domain.slug,
     domain_id: domain.id,
     generation: 1,
     publish: 1,

@@ -1,4 +1,4 @@
-import { createExecutionContext } from 'cloudflare:test'
+import { createExecutionContext, createMessageBatch, createScheduledController } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
@@ -9,6 +9,7 @@ import { meter } from '../../src/journal.ts'
 import { measuredQueue } from '../../src/queue/measured.ts'
 import type { SentAppend } from '../../src/resumable/outcome.ts'
 import { runJob } from '../../src/services/run-job.ts'
+import { createWorker } from '../../src/worker.ts'
 import { adminToken, call, makeDomain, makeKey, postForm, putFile } from '../support/workers/client.ts'
 import { appWith, depsWith, type Faults, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
 import { appendTo } from '../support/workers/session-faults.ts'
@@ -358,6 +359,39 @@ describe('in the log', () => {
       expect.objectContaining({ kind: 'process', upload_id: job.id, domain_id: job.domainId, outcome: 'not-run' }),
     ])
     expect(lines('job-done')).toEqual([])
+  })
+
+  test('a request about a domain says which, and one with the key of another says whose key it is', async () => {
+    const [domain, other] = await Promise.all([makeDomain(), makeDomain()])
+    const { key } = await makeKey(domain, ['manage'])
+    for (const spy of spies.values()) spy.mockClear()
+    const ask = (slug: string, as: string) =>
+      call('GET', `http://localhost/v1/domains/${slug}/usage`, { key: as, send })
+    const answers = [
+      await ask(domain.slug, adminToken),
+      await ask(domain.slug, key),
+      await ask(other.slug, key),
+      await ask('nobody', adminToken),
+    ]
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 403, 404])
+    const named = lines('request-done').map((line) => [line.domain, line.domain_id])
+    const own = [domain.slug, domain.id]
+    expect(named).toEqual([own, own, own, [undefined, undefined]])
+  })
+
+  test('what is written of a job that the queue has given up, or of a drain, is written in a work', async () => {
+    const drainQueue = async () => deps.log('error', 'drain-failed')
+    const deps = depsWith({ deps: () => ({ places: [], drainQueue }) })
+    const worker = createWorker(() => deps)
+    const body = { kind: 'process', id: crypto.randomUUID(), domainId: crypto.randomUUID(), generation: 1, publish: 1 }
+    const message = { id: 'm', timestamp: new Date(), attempts: 1, body }
+    const batch = createMessageBatch('stevedore-jobs-dead', [message])
+    await worker.queue(batch, env, createExecutionContext())
+    await worker.scheduled(createScheduledController(), env, createExecutionContext())
+    const inWork = { trace_id: expect.any(String), span_id: expect.any(String) }
+    const about = { upload_id: body.id, domain_id: body.domainId }
+    expect(lines('job-given-up')).toEqual([expect.objectContaining({ ...inWork, ...about })])
+    expect(lines('drain-failed')).toEqual([expect.objectContaining(inWork)])
   })
 
   test('lines below LOG_LEVEL are left out', async () => {
