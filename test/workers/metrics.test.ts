@@ -1,4 +1,9 @@
-import { runInDurableObject } from 'cloudflare:test'
+import {
+  createExecutionContext,
+  createMessageBatch,
+  createScheduledController,
+  runInDurableObject,
+} from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
 import operations from '../../docs/operations.md?raw'
@@ -11,6 +16,7 @@ import type { WorkRecord } from '../../src/core/work-record.ts'
 import { IsolateFigures } from '../../src/metrics/isolate-figures.ts'
 import type { TotalsObject } from '../../src/metrics/totals-object.ts'
 import { runJob } from '../../src/services/run-job.ts'
+import { createWorker } from '../../src/worker.ts'
 import { parsePrometheus, type ReadFamily } from '../support/prometheus.ts'
 import { administer } from '../support/workers/administration.ts'
 import {
@@ -197,6 +203,22 @@ describe('the totals of all isolates', () => {
     expect(await stub.read()).toEqual(expected)
     const stored = await runInDurableObject(stub, (_object, state) => state.storage.get('totals'))
     expect(stored).toEqual(expected)
+  })
+
+  test('are told of jobs and sweeps at the end of each batch and sweep', async () => {
+    const { origin } = await makeDomain()
+    await upload(origin)
+    const totals = async (key: string) => (await env.TOTALS.getByName('totals').read()).get(key)?.[0] ?? 0
+    const [complete, sweeps] = ['stevedore_jobs_total\tprocess\tcomplete', 'stevedore_sweeps_total']
+    const before = { complete: await totals(complete), sweeps: await totals(sweeps) }
+    const worker = createWorker((_env, context) =>
+      depsWith({ deps: () => ({ queue, places: [] }) }, context as ExecutionContext),
+    )
+    const messages = queue.take().map((body, nth) => ({ id: `m${nth}`, timestamp: new Date(), attempts: 1, body }))
+    await worker.queue(createMessageBatch('stevedore-jobs', messages), env, createExecutionContext())
+    expect(await totals(complete)).toBe(before.complete + 1)
+    await worker.scheduled(createScheduledController(), env, createExecutionContext())
+    expect(await totals(sweeps)).toBe(before.sweeps + 1)
   })
 
   test('are told what an isolate has counted once in a while, and not by each request', async () => {
