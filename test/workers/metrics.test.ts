@@ -17,6 +17,7 @@ import { IsolateFigures } from '../../src/metrics/isolate-figures.ts'
 import type { TotalsObject } from '../../src/metrics/totals-object.ts'
 import { runJob } from '../../src/services/run-job.ts'
 import { createWorker } from '../../src/worker.ts'
+import configuration from '../../wrangler.toml?raw'
 import { parsePrometheus, type ReadFamily } from '../support/prometheus.ts'
 import { administer } from '../support/workers/administration.ts'
 import {
@@ -331,6 +332,11 @@ describe('Analytics Engine', () => {
       blobs: ['job', 'process', '', '', 'failed', '', ''],
       doubles: [120, 0, 0, 2, 3, 1, 7, 0, 3, 19, 1, 0, 0, 0, 0, 0, 0],
     })
+  })
+
+  test('is not bound by default, since an account without it takes no deployment that is', () => {
+    const tables = configuration.match(/^.*analytics_engine_datasets\]\]$/gm)
+    expect(tables).toEqual(['# [[analytics_engine_datasets]]', '# [[env.production.analytics_engine_datasets]]'])
   })
 
   test('gets one of each request and each job', async () => {
