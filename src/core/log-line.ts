@@ -41,7 +41,8 @@ function describe(error: Error): Record<string, unknown> {
  */
 const beforeParameters = ['\nparams: ', ', command was: ']
 
-function withoutParameters(message: string): string {
+/** The message of an error without the values that what failed was sent with. */
+export function withoutParameters(message: string): string {
   const found = beforeParameters.map((text) => message.indexOf(text)).filter((at) => at !== -1)
   return found.length === 0 ? message : message.slice(0, Math.min(...found))
 }

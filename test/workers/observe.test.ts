@@ -2,7 +2,7 @@ import { createExecutionContext, createMessageBatch, createScheduledController }
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest'
 import { createApp } from '../../src/app.ts'
-import { logLine } from '../../src/core/log-line.ts'
+import { logLine, withoutParameters } from '../../src/core/log-line.ts'
 import { nextSpan, parseTraceHeaders } from '../../src/core/trace-context.ts'
 import type { Caller } from '../../src/core/work-record.ts'
 import { meter } from '../../src/journal.ts'
@@ -129,6 +129,11 @@ test('a command that Redis refused is written without its keys, which name clien
   const line = logLine('error', 'limiter-failed', { error })
   expect(line).toContain('NOSCRIPT No matching script')
   expect(line).not.toContain('203.0.113.7')
+})
+
+test('the reason of a dead letter holds none of these values either', () => {
+  expect(withoutParameters('Failed query: select ?\nparams: very-secret.txt')).toBe('Failed query: select ?')
+  expect(withoutParameters('nothing to cut')).toBe('nothing to cut')
 })
 
 describe('in the log', () => {
