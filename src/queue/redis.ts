@@ -1,6 +1,7 @@
 import { Redis } from '@upstash/redis/cloudflare'
 import { maxQueueDelaySeconds } from '../core/backoff.ts'
 import type { Job } from '../core/job.ts'
+import { withoutParameters } from '../core/log-line.ts'
 import type { JobQueue } from '../core/ports.ts'
 
 /** Long jobs have a stream of their own, so that a drain with little time can leave them alone. */
@@ -216,7 +217,7 @@ function retrySeconds(tries: number): number {
 }
 
 function describe(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, maxReasonLength)
+  return withoutParameters(error instanceof Error ? error.message : String(error)).slice(0, maxReasonLength)
 }
 
 function trimTo(threshold: number) {
