@@ -27,7 +27,7 @@ import { buildSteps } from './processing/steps.ts'
 import { Sessions } from './resumable/sessions.ts'
 import { DomainDirectory } from './services/domain-directory.ts'
 import { inviteProcessor } from './services/invite-processor.ts'
-import { findPlace, type Place, placeFor } from './services/place.ts'
+import { type DomainPlace, findPlace, type Place, placeFor } from './services/place.ts'
 import type { SigningSecrets } from './services/tokens/signed-token.ts'
 import { domainSecrets } from './services/webhooks/callback-secret.ts'
 import { ObjectStorage } from './storage/object-storage.ts'
@@ -53,7 +53,7 @@ export interface Deps extends BuiltQueue {
   /** Every database that holds files, with its bucket: what the reconciler visits. */
   places: readonly Place[]
   /** Where the domain with this id has its data; null when there is none. */
-  placeOf(domainId: string): Promise<Place | null>
+  placeOf(domainId: string): Promise<DomainPlace | null>
   /** Null unless QStash is the queue. */
   callbacks: CallbackGuard | null
   directory: DomainDirectory
@@ -140,7 +140,7 @@ function buildAdapters(env: Env): Adapters {
   const databaseFor = (domain: Located) => placeFor(places, domain).db
   const now = () => Date.now() + env.CLOCK_OFFSET_SECONDS * 1000
   const baseDomain = env.BASE_DOMAIN
-  const placeCache = new TimedCache<Place>(placeCacheMs)
+  const placeCache = new TimedCache<DomainPlace>(placeCacheMs)
   const directory = new DomainDirectory({ control, baseDomain, databaseFor, cache: domainCache, now })
   const log = logFrom(env.LOG_LEVEL, workIds)
   const figures = new IsolateFigures({
@@ -160,7 +160,7 @@ function buildAdapters(env: Env): Adapters {
     rateLimiter: buildRateLimiter(env, now),
     keyCache,
     signingSecrets: signingSecretsOf(env),
-    sessions: new Sessions(env.UPLOAD_SESSIONS, { keepsPlaces: env.MODE === 'production' }),
+    sessions: new Sessions(env.UPLOAD_SESSIONS, { keepsPlaces: env.MODE === 'production', journal }),
     sessionMs: env.RESUMABLE_HOURS * 3600_000,
     quietDomains,
     postSigned: signedPost({

@@ -9,6 +9,9 @@ import type { CalledPart, CallTally, WorkKind, WorkNotes, WorkRecord } from './c
  */
 const running = new AsyncLocalStorage<OpenWork>()
 
+/** The platform ends what goes on 30 seconds after an answer (`waitUntil`), and the line has to be written before. */
+const longestAfterAnswerMs = 20_000
+
 class OpenWork implements Work {
   readonly requestId: string | null
   readonly #kind: WorkKind
@@ -43,8 +46,29 @@ class OpenWork implements Work {
     this.#outliving.push(promise)
   }
 
-  get outliving(): readonly Promise<unknown>[] {
-    return this.#outliving
+  end(waitUntil: (promise: Promise<unknown>) => void, conclude: (record: WorkRecord) => void): void {
+    const { durationMs } = this.record()
+    // The client's wait is over; what comes after counts as calls, and not as time that the work took.
+    const write = () => conclude({ ...this.record(), durationMs })
+    if (this.#outliving.length === 0) write()
+    else waitUntil(this.#over().then(write))
+  }
+
+  async #over(): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, longestAfterAnswerMs)
+    })
+    await Promise.race([this.#settled(), late])
+    clearTimeout(timer)
+  }
+
+  /** Until nothing is left of what has been begun, what that has begun included. */
+  async #settled(): Promise<void> {
+    for (let seen = -1; seen < this.#outliving.length; ) {
+      seen = this.#outliving.length
+      await Promise.allSettled(this.#outliving)
+    }
   }
 
   record(): WorkRecord {
@@ -79,6 +103,7 @@ export const journal: Journal = {
     const work = running.getStore()
     return work ? traceHeadersOf(work.span) : noTrace
   },
+  caller: () => ({ requestId: running.getStore()?.requestId ?? null, trace: journal.trace() }),
 }
 
 /** Times calls for the piece of work that they are made in. */

@@ -25,7 +25,9 @@ export function createWorker(
       // What the queue itself has given up arrives on a second queue, whose name ends in "-dead".
       const isDead = batch.queue.endsWith('-dead')
       await consumeBatch(batch, (message) =>
-        isDead ? noteDeadJob(deps, message, 'the queue has used up its retries') : runJob(deps, message),
+        isDead
+          ? deps.journal.run('job', {}, () => noteDeadJob(deps, message, 'the queue has used up its retries'))
+          : runJob(deps, message),
       )
       await deps.tellFigures()
     },
@@ -36,7 +38,8 @@ export function createWorker(
         for (const place of deps.places) await reconcile({ ...deps, ...place })
         deps.report(work.record())
       })
-      await deps.drainQueue?.()
+      // Its jobs are work of their own; what it says of Redis itself belongs to none of them.
+      await deps.journal.run('sweep', {}, async () => deps.drainQueue?.())
       await deps.tellFigures()
     },
   } satisfies ExportedHandler<Cloudflare.Env>

@@ -35,8 +35,13 @@ function describe(error: Error): Record<string, unknown> {
   }
 }
 
-/** A failed query names the values that it was sent with, among which are filenames, metadata and what clients keep secret. */
+/**
+ * What libraries put before the values that something was sent with: Drizzle those of a query, among which are filenames,
+ * metadata and what clients keep secret; Upstash those of a command, whose keys name clients by their addresses.
+ */
+const beforeParameters = ['\nparams: ', ', command was: ']
+
 function withoutParameters(message: string): string {
-  const at = message.indexOf('\nparams: ')
-  return at === -1 ? message : message.slice(0, at)
+  const found = beforeParameters.map((text) => message.indexOf(text)).filter((at) => at !== -1)
+  return found.length === 0 ? message : message.slice(0, Math.min(...found))
 }

@@ -5,7 +5,7 @@ import type { LogLevel } from './log-line.ts'
 import type { RateBucket, RateVerdict } from './rate-limit.ts'
 import type { Span, TraceHeaders } from './trace-context.ts'
 import type { OpenWatch, Watch } from './watch.ts'
-import type { CalledPart, WorkKind, WorkNotes, WorkRecord } from './work-record.ts'
+import type { CalledPart, Caller, WorkKind, WorkNotes, WorkRecord } from './work-record.ts'
 
 /** Where jobs are put. One contract suite (`test/job-queue/contract.ts`) holds for every implementation. */
 export interface JobQueue {
@@ -56,14 +56,18 @@ export interface Work {
   note(notes: WorkNotes): void
   /** What is known of it by now. */
   record(): WorkRecord
-  /** What it has begun that may go on after its answer. */
-  readonly outliving: readonly Promise<unknown>[]
+  /**
+   * Says that its answer is there. `conclude` gets what is known of it once everything is over that it has begun, or 20
+   * seconds later what is known by then; at once where nothing outlives the answer. Its duration is until the answer.
+   * `waitUntil` keeps the invocation alive for that long.
+   */
+  end(waitUntil: (promise: Promise<unknown>) => void, conclude: (record: WorkRecord) => void): void
 }
 
 /** Where code says what the piece of work is about that it runs in, without being handed it. */
 export interface Journal {
   /** Runs a piece of work under a record and a span of its own. `before`: the span that has led to it. */
-  run<T>(kind: WorkKind, of: { requestId?: string; before?: Span | null }, work: (work: Work) => T): T
+  run<T>(kind: WorkKind, of: { requestId?: string | null; before?: Span | null }, work: (work: Work) => T): T
   /** Adds to what is known of the work that runs now; the last word about each thing counts. */
   note(notes: WorkNotes): void
   /** Makes the work that runs now a part of the trace that its row has brought, if it has one. */
@@ -72,6 +76,8 @@ export interface Journal {
   outlive(promise: Promise<unknown>): void
   /** The trace that the work which runs now belongs to, for what it makes. */
   trace(): TraceHeaders
+  /** The work that runs now, for what it calls in another isolate. */
+  caller(): Caller
 }
 
 /** Takes note of a piece of work that has ended, for the metrics. Never throws, and nobody waits for it. */

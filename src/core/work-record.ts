@@ -1,4 +1,4 @@
-import type { Span } from './trace-context.ts'
+import type { Span, TraceHeaders } from './trace-context.ts'
 
 /** What is called outside of the isolate: R2, D1, the queue of jobs, and servers of others. */
 export const calledParts = ['r2', 'd1', 'queue', 'post'] as const
@@ -46,6 +46,13 @@ export interface WorkNotes {
 
 /** What a piece of work is: a request, a job, a call of an upload session, or a sweep of the reconciler. */
 export type WorkKind = 'request' | 'job' | 'session' | 'sweep'
+
+/** The piece of work that a call comes from, as it crosses to another isolate. Plain JSON. */
+export interface Caller {
+  /** The request that all of it serves; null where there is none. */
+  readonly requestId: string | null
+  readonly trace: TraceHeaders
+}
 
 /** One piece of work, with what its calls to other parts have cost. */
 export interface WorkRecord {

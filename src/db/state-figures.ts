@@ -24,10 +24,16 @@ export interface StateFigures {
   /** Deliveries that wait for their first attempt, or for another one. */
   deliveries: StateCount[]
   endpoints: StateCount[]
-  /** Deleted files whose objects are still to be removed. */
+  /** Deleted files whose objects should have been removed by now. */
   removals: number
   domains: number
 }
+
+/**
+ * How long past its time a removal is still none that fails: the sweep of each minute makes many, and every deleted file
+ * waits an hour for its last one.
+ */
+const removalOverdueMs = 10 * 60_000
 
 /**
  * Reads how things stand, in one call. Each of its statements reads an index that holds just the rows it counts, or a
@@ -71,7 +77,10 @@ export async function readStateFigures(db: Database, now: number): Promise<State
         })
         .from(webhookEndpoints)
         .groupBy(sql`state`),
-      db.select({ count }).from(uploadedFiles).where(sql`removal_due_at IS NOT NULL`),
+      db
+        .select({ count })
+        .from(uploadedFiles)
+        .where(sql`removal_due_at <= ${now - removalOverdueMs}`),
       db
         .select({
           count,

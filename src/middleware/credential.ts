@@ -76,6 +76,7 @@ export function manager() {
       }
       const own = await c.var.deps.directory.byId(credential.domainId)
       if (!own) throw unknownCredential()
+      c.var.deps.journal.note({ domain: own.slug, domainId: own.id })
       if (own.slug !== c.req.param('slug')) throw new Refusal('forbidden', 'A key manages its own domain only.')
     }
     await next()

@@ -1,9 +1,9 @@
 import { createMiddleware } from 'hono/factory'
 import { matchedRoutes } from 'hono/route'
 import type { AppContext, AppEnv } from '../context.ts'
-import type { Journal, Log, Work } from '../core/ports.ts'
+import type { Journal, Log } from '../core/ports.ts'
 import { parseTraceHeaders } from '../core/trace-context.ts'
-import { lineFields, serverTiming, type WorkNotes } from '../core/work-record.ts'
+import { lineFields, serverTiming, type WorkNotes, type WorkRecord } from '../core/work-record.ts'
 
 /** What writes requests down. `log` is for those that fail before there is a better one, which knows the configuration. */
 export interface ObserveParts {
@@ -13,7 +13,7 @@ export interface ObserveParts {
 
 /**
  * Runs each request as a piece of work of its own: part of the trace that its client has begun, or the first of a new one.
- * It leaves one line in the log and its figures in the metrics, once everything is over that its answer did not wait for;
+ * It leaves one line in the log and its figures in the metrics, once that is over which its answer did not wait for;
  * what the answer did wait for, its client sees as `Server-Timing`.
  */
 export function observe({ journal, log }: ObserveParts) {
@@ -25,34 +25,21 @@ export function observe({ journal, log }: ObserveParts) {
     await journal.run('request', { requestId: c.get('requestId'), before }, async (work) => {
       await next()
       const { res } = c
-      const record = work.record()
-      res.headers.set('Server-Timing', serverTiming(record))
+      res.headers.set('Server-Timing', serverTiming(work.record()))
       const readers = res.headers.get('Access-Control-Allow-Origin')
       if (readers !== null) res.headers.set('Timing-Allow-Origin', readers)
       work.note(notesOf(c))
       const parts = c.get('deps') ?? { log, report: () => {} }
-      const { durationMs } = record
-      const conclude = () => {
-        // The client's wait is over; what came after counts as calls, and not as time that the request took.
-        const whole = { ...work.record(), durationMs }
+      const conclude = (whole: WorkRecord) => {
         parts.log(res.status >= 500 ? 'error' : 'info', eventOf(res.status), { ...lineFields(whole), ...failureOf(c) })
         parts.report(whole)
       }
-      if (work.outliving.length === 0) conclude()
-      else c.executionCtx.waitUntil(whenOver(work).then(conclude))
+      work.end((promise) => c.executionCtx.waitUntil(promise), conclude)
     })
   })
 }
 
 const eventOf = (status: number) => (status >= 500 ? 'request-failed' : 'request-done')
-
-/** Until nothing is left of what has been begun, what that has begun included. */
-async function whenOver(work: Work): Promise<void> {
-  for (let seen = -1; seen < work.outliving.length; ) {
-    seen = work.outliving.length
-    await Promise.allSettled(work.outliving)
-  }
-}
 
 /** Never the path itself: it may hold a filename, and its query a token. */
 function notesOf(c: AppContext): WorkNotes {

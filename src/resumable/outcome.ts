@@ -1,7 +1,14 @@
 import { type ErrorCode, isUnavailable, Refusal, type RefusalFacts } from '../core/errors.ts'
+import type { Caller } from '../core/work-record.ts'
+import type { Append } from './session.ts'
 
-/** The header in which an append travels to its session, beside its body: an `Append` as JSON. */
+/** The header in which an append travels to its session, beside its body: a `SentAppend` as JSON. */
 export const appendHeader = 'x-append'
+
+export interface SentAppend {
+  readonly append: Append
+  readonly caller: Caller
+}
 
 /**
  * What a session answers. An error loses its class and its fields on the way from one isolate to another, so that a

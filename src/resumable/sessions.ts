@@ -1,21 +1,27 @@
+import type { Journal } from '../core/ports.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
-import { appendHeader, fromOutcome, type Outcome } from './outcome.ts'
+import { appendHeader, fromOutcome, type Outcome, type SentAppend } from './outcome.ts'
 import type { Append, EndedStage, Opening, SessionDomain, SessionView } from './session.ts'
 
 /** The upload sessions of a deployment, as the Worker reaches them. */
 export class Sessions {
   readonly #objects: Cloudflare.Env['UPLOAD_SESSIONS']
   readonly #keepsPlaces: boolean
+  readonly #journal: Pick<Journal, 'caller'>
 
   /** `keepsPlaces`: whether the platform can keep an object in a jurisdiction, which it can't on a developer's machine. */
-  constructor(objects: Cloudflare.Env['UPLOAD_SESSIONS'], { keepsPlaces }: { keepsPlaces: boolean }) {
+  constructor(
+    objects: Cloudflare.Env['UPLOAD_SESSIONS'],
+    { keepsPlaces, journal }: { keepsPlaces: boolean; journal: Pick<Journal, 'caller'> },
+  ) {
     this.#objects = objects
     this.#keepsPlaces = keepsPlaces
+    this.#journal = journal
   }
 
   /** Begins an upload. Throws why the domain may not have it. */
   async open(domain: SessionDomain, opening: Opening): Promise<SessionView> {
-    return fromOutcome(await this.#of(domain, opening.id).open(opening))
+    return fromOutcome(await this.#of(domain, opening.id).open(opening, this.#journal.caller()))
   }
 
   /**
@@ -28,7 +34,8 @@ export class Sessions {
     append: Omit<Append, 'domainId'>,
     body: ReadableStream<Uint8Array> | null,
   ): Promise<SessionView | null> {
-    const headers = { [appendHeader]: JSON.stringify({ ...append, domainId: domain.id } satisfies Append) }
+    const sent: SentAppend = { append: { ...append, domainId: domain.id }, caller: this.#journal.caller() }
+    const headers = { [appendHeader]: JSON.stringify(sent) }
     const answer = await this.#of(domain, id).fetch('https://session/', { method: 'POST', headers, body })
     return fromOutcome(await answer.json<Outcome<SessionView | null>>())
   }
@@ -43,7 +50,7 @@ export class Sessions {
    * Throws `upload-not-found`, and disturbs nothing, where the upload comes by another protocol.
    */
   async settle(domain: SessionDomain, id: string, protocol: Protocol): Promise<SessionView | null> {
-    return fromOutcome(await this.#of(domain, id).settle(domain.id, protocol))
+    return fromOutcome(await this.#of(domain, id).settle(domain.id, protocol, this.#journal.caller()))
   }
 
   /**
@@ -51,7 +58,7 @@ export class Sessions {
    * such session. With a protocol, throws `upload-not-found` where the upload comes by another.
    */
   async end(domain: SessionDomain, id: string, protocol?: Protocol): Promise<EndedStage | null> {
-    return fromOutcome(await this.#of(domain, id).end(domain.id, protocol))
+    return fromOutcome(await this.#of(domain, id).end(domain.id, protocol ?? null, this.#journal.caller()))
   }
 
   #of({ jurisdiction }: SessionDomain, id: string) {

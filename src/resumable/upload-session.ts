@@ -1,16 +1,17 @@
 import { DurableObject } from 'cloudflare:workers'
 import { domainNotFound } from '../core/domain.ts'
+import type { LogLevel } from '../core/log-line.ts'
 import type { Journal, Report, Watchers } from '../core/ports.ts'
 import { parseTraceHeaders } from '../core/trace-context.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
-import { lineFields } from '../core/work-record.ts'
+import { type Caller, lineFields } from '../core/work-record.ts'
 import { RequestBody } from '../ingest/request-body.ts'
 import { uploadNotFound } from '../services/find-upload.ts'
 import type { Place } from '../services/place.ts'
 import type { IntakeParts } from '../services/receive/reception.ts'
 import { Ledger } from './ledger.ts'
-import { appendHeader, type Outcome, toOutcome } from './outcome.ts'
-import type { Append, EndedStage, Opening, SessionView } from './session.ts'
+import { appendHeader, type Outcome, type SentAppend, toOutcome } from './outcome.ts'
+import type { EndedStage, Opening, SessionView } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import { Turns } from './turns.ts'
 import { Upload } from './upload.ts'
@@ -23,6 +24,12 @@ export interface SessionParts extends Omit<IntakeParts, 'db' | 'storage' | 'jour
   sessions: Pick<Sessions, 'view' | 'end'>
   /** Where the domain with this id has its data; null when there is none. */
   placeOf(domainId: string): Promise<Place | null>
+}
+
+/** Which upload a call is about, where there is one, and who calls. */
+interface CallFacts {
+  opening: Opening | undefined
+  caller: Caller
 }
 
 /**
@@ -39,8 +46,8 @@ export function uploadSessionClass(
     #upload: Upload | null = null
 
     /** Begins the upload. */
-    async open(opening: Opening): Promise<Outcome<SessionView>> {
-      return this.#answer('open', opening, () =>
+    async open(opening: Opening, caller: Caller): Promise<Outcome<SessionView>> {
+      return this.#answer('open', { opening, caller }, () =>
         this.#turns.take(async (fence) => {
           const place = await this.#parts.placeOf(opening.domainId)
           if (!place) throw domainNotFound(opening.domainId)
@@ -57,27 +64,27 @@ export function uploadSessionClass(
     }
 
     /** Where the upload stands, after what runs has been fenced, and what it brought is kept. */
-    async settle(domainId: string, protocol: Protocol): Promise<Outcome<SessionView | null>> {
-      return this.#answer('settle', this.#opening, async () => {
+    async settle(domainId: string, protocol: Protocol, caller: Caller): Promise<Outcome<SessionView | null>> {
+      return this.#answer('settle', { opening: this.#opening, caller }, async () => {
         this.#requireProtocol(domainId, protocol)
         return this.#turns.take(async (fence) => (await this.#find(domainId))?.settle(fence) ?? null)
       })
     }
 
     /** Gives the upload up, whatever protocol it comes by unless one is named. Returns what there was. */
-    async end(domainId: string, protocol?: Protocol): Promise<Outcome<EndedStage | null>> {
-      return this.#answer('end', this.#opening, async () => {
-        if (protocol !== undefined) this.#requireProtocol(domainId, protocol)
+    async end(domainId: string, protocol: Protocol | null, caller: Caller): Promise<Outcome<EndedStage | null>> {
+      return this.#answer('end', { opening: this.#opening, caller }, async () => {
+        if (protocol !== null) this.#requireProtocol(domainId, protocol)
         return this.#turns.take(async () => (await this.#find(domainId))?.end() ?? null)
       })
     }
 
-    /** Takes one append: the request's body, with an `Append` in a header. The answer is the outcome as JSON. */
+    /** Takes one append: the request's body, with a `SentAppend` in a header. The answer is the outcome as JSON. */
     override async fetch(request: Request): Promise<Response> {
-      const append = JSON.parse(request.headers.get(appendHeader) ?? '') as Append
+      const { append, caller } = JSON.parse(request.headers.get(appendHeader) ?? '') as SentAppend
       const body = new RequestBody(request.body, append.declaredBytes?.toString())
       const { domainId, protocol } = append
-      const outcome = await this.#answer('append', this.#opening, async () => {
+      const outcome = await this.#answer('append', { opening: this.#opening, caller }, async () => {
         this.#requireProtocol(domainId, protocol)
         return this.#turns.take(async (fence) => (await this.#find(domainId))?.append(body, append, fence) ?? null)
       })
@@ -89,7 +96,8 @@ export function uploadSessionClass(
     override async alarm(): Promise<void> {
       if (!this.#ledger.exists) return
       const { opening } = this.#ledger
-      await this.#observed('alarm', opening, () =>
+      const caller = { requestId: null, trace: opening.trace }
+      await this.#observed('alarm', { opening, caller }, () =>
         this.#turns.take(async (fence) => (await this.#find(opening.domainId))?.wake(fence)),
       )
     }
@@ -129,40 +137,46 @@ export function uploadSessionClass(
     }
 
     /** Gives an outcome, and writes down why it is one that the client can't be told. */
-    async #answer<Value>(
-      call: string,
-      opening: Opening | undefined,
-      work: () => Promise<Value>,
-    ): Promise<Outcome<Value>> {
+    async #answer<Value>(call: string, about: CallFacts, work: () => Promise<Value>): Promise<Outcome<Value>> {
       const { journal, log } = this.#parts
-      return this.#observed(call, opening, async () => {
+      return this.#observed(call, about, async () => {
         const outcome = await toOutcome(work, (error) =>
-          log('error', 'session-failed', { session: this.ctx.id.name, error }),
+          log('error', 'session-failed', { uploadId: about.opening?.id, error }),
         )
-        if ('refusal' in outcome) journal.note({ outcome: 'refused', code: outcome.refusal.code })
+        if ('refusal' in outcome) {
+          const { code } = outcome.refusal
+          journal.note({ outcome: code === 'unavailable' ? 'failed' : 'refused', code })
+        }
         return outcome
       })
     }
 
-    /** Runs a call as a piece of work of its own, in the trace of the request that has opened the upload. */
-    #observed<Value>(call: string, opening: Opening | undefined, work: () => Promise<Value>): Promise<Value> {
+    /** Runs a call as a piece of work of its own, which leaves one line in the log: in the trace that it was called in. */
+    #observed<Value>(call: string, { opening, caller }: CallFacts, work: () => Promise<Value>): Promise<Value> {
       const { journal, log, report } = this.#parts
-      const before = opening ? parseTraceHeaders(opening.trace) : null
-      return journal.run('session', { before }, async (observed) => {
+      const { requestId, trace } = caller
+      return journal.run('session', { requestId, before: parseTraceHeaders(trace) }, async (observed) => {
         observed.note({
           kind: call,
           outcome: 'ok',
           ...(opening ? { uploadId: opening.id, domainId: opening.domainId } : {}),
         })
+        const conclude = (level: LogLevel, failure: { error?: unknown }) =>
+          observed.end(
+            (promise) => this.ctx.waitUntil(promise),
+            (record) => {
+              log(level, 'session-done', { ...lineFields(record), ...failure })
+              report(record)
+            },
+          )
         try {
-          return await work()
+          const value = await work()
+          conclude('info', {})
+          return value
         } catch (error) {
           observed.note({ outcome: 'failed' })
+          conclude('error', { error })
           throw error
-        } finally {
-          const record = observed.record()
-          log('info', 'session-done', lineFields(record))
-          report(record)
         }
       })
     }

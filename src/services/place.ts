@@ -12,11 +12,16 @@ export interface Place extends Located {
   readonly storage: ObjectStorage
 }
 
+/** The place of one domain. */
+export interface DomainPlace extends Place {
+  readonly slug: string
+}
+
 export interface PlaceParts {
   control: Database
   places: readonly Place[]
-  /** A domain never moves, so an entry is good for as long as one likes. */
-  cache: TimedCache<Place>
+  /** A domain never moves and keeps its slug, so an entry is good for as long as one likes. */
+  cache: TimedCache<DomainPlace>
   now: Clock
 }
 
@@ -37,12 +42,15 @@ export function placeFor(places: readonly Place[], { jurisdiction }: Located): P
  * such domain. Throws `Misconfigured` as `placeFor` does; so the register is asked even where there is one place alone,
  * which may be all that is left of two.
  */
-export async function findPlace({ control, places, cache, now }: PlaceParts, domainId: string): Promise<Place | null> {
+export async function findPlace(
+  { control, places, cache, now }: PlaceParts,
+  domainId: string,
+): Promise<DomainPlace | null> {
   const cached = cache.get(domainId, now())
   if (cached) return cached
   const domain = await findDomainById(control, domainId)
   if (!domain) return null
-  const place = placeFor(places, domain)
+  const place = { ...placeFor(places, domain), slug: domain.slug }
   cache.set(domainId, place, now())
   return place
 }

@@ -59,7 +59,7 @@ const gauges: Record<string, StateGauge> = {
     of: (it) => it.endpoints,
   },
   stevedore_objects_to_remove: {
-    help: 'Deleted files whose objects are still to be removed from R2.',
+    help: 'Deleted files whose objects should have been removed from R2 more than ten minutes ago.',
     of: (it) => it.removals,
   },
 }

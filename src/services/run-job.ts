@@ -4,19 +4,19 @@ import type { Journal, Log, Report } from '../core/ports.ts'
 import { lineFields } from '../core/work-record.ts'
 import { insertDeadLetter } from '../db/dead-letters.ts'
 import { handlers, type JobParts } from './job-kinds.ts'
-import type { Place } from './place.ts'
+import type { DomainPlace } from './place.ts'
 
 /** What running jobs needs: the shared parts, and where each domain keeps its rows. */
 export interface RunJobParts extends JobParts {
   /** Null when there is no such domain (any more). */
-  placeOf(domainId: string): Promise<Place | null>
+  placeOf(domainId: string): Promise<DomainPlace | null>
   journal: Journal
   report: Report
 }
 
 /**
- * Runs a job as any queue delivers it, as a piece of work of its own: it leaves one line in the log. Returns false for what is no job at all, which delivering again would not mend;
- * throws when the job should be delivered again because its row could not be reached.
+ * Runs a job as any queue delivers it, as a piece of work of its own: it leaves one line in the log. Returns false for what
+ * is no job at all, which delivering again would not mend; throws when the job should be delivered again because its row could not be reached.
  */
 export async function runJob(parts: RunJobParts, message: unknown): Promise<boolean> {
   const job = parseJob(parts.log, message)
@@ -28,6 +28,7 @@ export async function runJob(parts: RunJobParts, message: unknown): Promise<bool
     work.note({ kind, [rowName]: id, domainId, generation, publish })
     try {
       const place = await parts.placeOf(domainId)
+      if (place) work.note({ domain: place.slug })
       const outcome = place ? await run(job, { ...parts, ...place }) : 'nothing-to-do'
       work.note({ outcome })
       log('info', 'job-done', lineFields(work.record()))
@@ -58,6 +59,7 @@ export async function noteDeadJob(
   log('error', 'job-given-up', {
     kind,
     [rowName]: rowId,
+    domainId,
     generation,
     publish,
     reason,

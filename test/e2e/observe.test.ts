@@ -160,6 +160,7 @@ test('a request and its job leave one line each, with what they have cost', asyn
     parent_span_id: request!.span_id,
     kind: 'process',
     upload_id: id,
+    domain: domain.slug,
     domain_id: domain.id,
     generation: 1,
     publish: 1,
@@ -178,6 +179,32 @@ test('a request and its job leave one line each, with what they have cost', asyn
     post_count: 1,
     post_ms: 'ms',
   })
+})
+
+test('a call of a resumable upload’s session is found by the request that it served', async () => {
+  const tus = { 'tus-resumable': '1.0.0' }
+  const begun = await worker.call('POST', '/v1/tus', { host: host(), headers: { ...tus, 'upload-length': '3' } })
+  expectStatus(begun, 201)
+  const id = String(begun.headers.location).split('/').at(-1) ?? ''
+  const appended = await worker.call('PATCH', `/v1/tus/${id}`, {
+    host: host(),
+    headers: { ...tus, 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' },
+    body: 'abc',
+  })
+  expectStatus(appended, 204)
+  const calls = await linesAbout('session-done', id, 2)
+  const requests = await linesAbout('request-done', id, 2)
+  for (const [kind, answer] of [
+    ['open', begun],
+    ['append', appended],
+  ] as const) {
+    const request_id = answer.headers['x-request-id']
+    const request = requests.find((line) => line.request_id === request_id)!
+    const { trace_id, span_id } = request
+    const call = calls.find((line) => line.kind === kind)
+    expect(call).toMatchObject({ request_id, trace_id, parent_span_id: span_id, outcome: 'ok' })
+  }
+  expect(calls.find(({ kind }) => kind === 'append')).toMatchObject({ queue_count: 1 })
 })
 
 test('what was done comes to the totals of the deployment by itself', async () => {

@@ -1,4 +1,9 @@
-import { runInDurableObject } from 'cloudflare:test'
+import {
+  createExecutionContext,
+  createMessageBatch,
+  createScheduledController,
+  runInDurableObject,
+} from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, test, vi } from 'vitest'
 import operations from '../../docs/operations.md?raw'
@@ -11,10 +16,13 @@ import type { WorkRecord } from '../../src/core/work-record.ts'
 import { IsolateFigures } from '../../src/metrics/isolate-figures.ts'
 import type { TotalsObject } from '../../src/metrics/totals-object.ts'
 import { runJob } from '../../src/services/run-job.ts'
+import { createWorker } from '../../src/worker.ts'
+import configuration from '../../wrangler.toml?raw'
 import { parsePrometheus, type ReadFamily } from '../support/prometheus.ts'
 import { administer } from '../support/workers/administration.ts'
 import {
   adminToken,
+  allRows,
   call,
   execute,
   expectProblem,
@@ -125,6 +133,22 @@ describe('GET /metrics', () => {
     expect(numberOf(after, 'stevedore_oldest_pending_seconds')).toBeLessThan(300)
   })
 
+  test('counts a deleted file among those whose objects stay only once its removal is overdue', async () => {
+    const domain = await makeDomain()
+    const id = await upload(domain.origin)
+    queue.take()
+    const staying = async () => numberOf(await scrape(), 'stevedore_objects_to_remove')
+    const before = await staying()
+    const deleted = await call('DELETE', `${domain.origin}/v1/uploads/${id}`, { key: adminToken, send })
+    expectStatus(deleted, 204)
+    const due = "SELECT removal_due_at AS at FROM uploaded_files WHERE id = ? AND status = 'deleted'"
+    const [row] = await allRows<{ at: number }>(due, id)
+    expect(row?.at).toBeGreaterThan(Date.now())
+    expect(await staying()).toBe(before)
+    await execute('UPDATE uploaded_files SET removal_due_at = ? WHERE id = ?', Date.now() - 11 * 60_000, id)
+    expect(await staying()).toBe(before + 1)
+  })
+
   test('shows what alerts ask for before it has ever happened', async () => {
     const metrics = await scrape()
     const outcomes = metrics.get('stevedore_jobs_total')?.samples.map(({ labels }) => labels)
@@ -180,6 +204,22 @@ describe('the totals of all isolates', () => {
     expect(await stub.read()).toEqual(expected)
     const stored = await runInDurableObject(stub, (_object, state) => state.storage.get('totals'))
     expect(stored).toEqual(expected)
+  })
+
+  test('are told of jobs and sweeps at the end of each batch and sweep', async () => {
+    const { origin } = await makeDomain()
+    await upload(origin)
+    const totals = async (key: string) => (await env.TOTALS.getByName('totals').read()).get(key)?.[0] ?? 0
+    const [complete, sweeps] = ['stevedore_jobs_total\tprocess\tcomplete', 'stevedore_sweeps_total']
+    const before = { complete: await totals(complete), sweeps: await totals(sweeps) }
+    const worker = createWorker((_env, context) =>
+      depsWith({ deps: () => ({ queue, places: [] }) }, context as ExecutionContext),
+    )
+    const messages = queue.take().map((body, nth) => ({ id: `m${nth}`, timestamp: new Date(), attempts: 1, body }))
+    await worker.queue(createMessageBatch('stevedore-jobs', messages), env, createExecutionContext())
+    expect(await totals(complete)).toBe(before.complete + 1)
+    await worker.scheduled(createScheduledController(), env, createExecutionContext())
+    expect(await totals(sweeps)).toBe(before.sweeps + 1)
   })
 
   test('are told what an isolate has counted once in a while, and not by each request', async () => {
@@ -292,6 +332,11 @@ describe('Analytics Engine', () => {
       blobs: ['job', 'process', '', '', 'failed', '', ''],
       doubles: [120, 0, 0, 2, 3, 1, 7, 0, 3, 19, 1, 0, 0, 0, 0, 0, 0],
     })
+  })
+
+  test('is not bound by default, since an account without it takes no deployment that is', () => {
+    const tables = configuration.match(/^.*analytics_engine_datasets\]\]$/gm)
+    expect(tables).toEqual(['# [[analytics_engine_datasets]]', '# [[env.production.analytics_engine_datasets]]'])
   })
 
   test('gets one of each request and each job', async () => {

@@ -1,10 +1,19 @@
+import { createExecutionContext, createMessageBatch, createScheduledController } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest'
+import { createApp } from '../../src/app.ts'
 import { logLine } from '../../src/core/log-line.ts'
 import { nextSpan, parseTraceHeaders } from '../../src/core/trace-context.ts'
+import type { Caller } from '../../src/core/work-record.ts'
+import { meter } from '../../src/journal.ts'
+import { measuredQueue } from '../../src/queue/measured.ts'
+import type { SentAppend } from '../../src/resumable/outcome.ts'
 import { runJob } from '../../src/services/run-job.ts'
+import { createWorker } from '../../src/worker.ts'
 import { adminToken, call, makeDomain, makeKey, postForm, putFile } from '../support/workers/client.ts'
-import { appWith, depsWith, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
+import { appWith, depsWith, type Faults, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
+import { appendTo } from '../support/workers/session-faults.ts'
+import { created, idOf } from '../support/workers/tus.ts'
 
 const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
 const spanId = '00f067aa0ba902b7'
@@ -112,6 +121,14 @@ test('a query that failed is written without the values that it was sent with', 
   const line = logLine('error', 'request-failed', { error: new Error('outer', { cause: error }) })
   expect(line).toContain('insert into')
   expect(line).not.toContain('very-secret')
+})
+
+test('a command that Redis refused is written without its keys, which name clients by their addresses', () => {
+  const command = '["evalsha","5f0…","1","{domain}:requests:address:203.0.113.7"]'
+  const error = new Error(`NOSCRIPT No matching script, command was: ${command}`)
+  const line = logLine('error', 'limiter-failed', { error })
+  expect(line).toContain('NOSCRIPT No matching script')
+  expect(line).not.toContain('203.0.113.7')
 })
 
 describe('in the log', () => {
@@ -231,6 +248,28 @@ describe('in the log', () => {
     expect(failed.span_id).toBe(request.span_id)
   })
 
+  test('a request whose queue hangs leaves its line while it still can', async () => {
+    const domain = await makeDomain()
+    const hangs = { publish: () => new Promise<never>(() => {}) }
+    const context = createExecutionContext()
+    const app = createApp((_env, its) =>
+      depsWith({ env: { LOG_LEVEL: 'info' }, deps: () => ({ queue: hangs }) }, its as ExecutionContext),
+    )
+    const put = new Request(`${domain.origin}/v1/uploads/a.txt`, { method: 'PUT', body: 'abc' })
+    const uploads = () => lines('request-done').filter(({ method }) => method === 'PUT')
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const answer = await app.fetch(put, env, context)
+      expect(answer.status).toBe(202)
+      await vi.advanceTimersByTimeAsync(19_999)
+      expect(uploads()).toEqual([])
+      await vi.advanceTimersByTimeAsync(1)
+      expect(uploads()).toEqual([expect.objectContaining({ status: 202, domain: domain.slug })])
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test('two requests at once do not mix', async () => {
     const [one, other] = await Promise.all([makeDomain(), makeDomain()])
     await Promise.all([one, other, one, other].map((domain) => putFile(domain.origin, 'a.txt', 'abc', { send })))
@@ -239,6 +278,73 @@ describe('in the log', () => {
     for (const line of uploads) expect(line).toMatchObject({ r2_count: 1, bytes_in: 3 })
     expect(new Set(uploads.map(({ trace_id }) => trace_id)).size).toBe(4)
     expect(new Set(uploads.map(({ upload_id }) => upload_id)).size).toBe(4)
+  })
+
+  describe('a call of an upload’s session', () => {
+    const caller: Caller = { requestId: crypto.randomUUID(), trace: { traceparent: parent, tracestate: null } }
+    /** What every line of it says of the request that it serves. */
+    const ids = { request_id: caller.requestId, trace_id: traceId, parent_span_id: spanId }
+
+    /** Begins an upload of three bytes, and sends them to its session with these faults. */
+    async function append(faults: Faults) {
+      const domain = await makeDomain()
+      const id = idOf(await created(domain, 3))
+      const declared = { offset: 0, declaredBytes: 3, length: null, isLast: false, checksum: null }
+      const sent: SentAppend = { append: { ...declared, domainId: domain.id, protocol: 'tus' }, caller }
+      const env = { LOG_LEVEL: 'info', ...faults.env }
+      const answering = appendTo(id, sent, 'abc', { ...faults, env })
+      return { id, domain, answering }
+    }
+
+    test('that gets no answer of the database has failed, and says why and for which request', async () => {
+      const { id, domain, answering } = await append({ env: { DB: faultyD1(env.DB, () => 'before') } })
+      expect(await (await answering).json()).toMatchObject({ refusal: { code: 'unavailable' } })
+      const about = { ...ids, upload_id: id }
+      expect(lines('session-failed')).toEqual([expect.objectContaining({ ...about, error: expect.anything() })])
+      expect(lines('session-done')).toEqual([
+        expect.objectContaining({
+          ...about,
+          kind: 'append',
+          domain_id: domain.id,
+          outcome: 'failed',
+          code: 'unavailable',
+        }),
+      ])
+    })
+
+    test('that ends as nobody expected is written as an error', async () => {
+      const placeOf = async () => {
+        throw new Error('nobody knows')
+      }
+      const { id, answering } = await append({ deps: () => ({ placeOf }) })
+      await expect(answering).rejects.toThrow('nobody knows')
+      expect(lines('session-done')).toEqual([
+        expect.objectContaining({
+          ...ids,
+          level: 'error',
+          upload_id: id,
+          outcome: 'failed',
+          error: expect.objectContaining({ message: 'nobody knows' }),
+        }),
+      ])
+    })
+
+    test('counts the publish that its answer did not wait for', async () => {
+      let publish = () => {}
+      const published = new Promise<void>((resolve) => {
+        publish = resolve
+      })
+      const late = measuredQueue({ publish: () => published }, meter)
+      const { id, answering } = await append({ deps: () => ({ queue: late }) })
+      expect((await answering).status).toBe(200)
+      expect(lines('session-done')).toEqual([])
+      publish()
+      await vi.waitFor(() =>
+        expect(lines('session-done')).toEqual([
+          expect.objectContaining({ ...ids, upload_id: id, outcome: 'ok', queue_count: 1 }),
+        ]),
+      )
+    })
   })
 
   test('a job whose row can’t be reached is one line as well', async () => {
@@ -253,6 +359,39 @@ describe('in the log', () => {
       expect.objectContaining({ kind: 'process', upload_id: job.id, domain_id: job.domainId, outcome: 'not-run' }),
     ])
     expect(lines('job-done')).toEqual([])
+  })
+
+  test('a request about a domain says which, and one with the key of another says whose key it is', async () => {
+    const [domain, other] = await Promise.all([makeDomain(), makeDomain()])
+    const { key } = await makeKey(domain, ['manage'])
+    for (const spy of spies.values()) spy.mockClear()
+    const ask = (slug: string, as: string) =>
+      call('GET', `http://localhost/v1/domains/${slug}/usage`, { key: as, send })
+    const answers = [
+      await ask(domain.slug, adminToken),
+      await ask(domain.slug, key),
+      await ask(other.slug, key),
+      await ask('nobody', adminToken),
+    ]
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 403, 404])
+    const named = lines('request-done').map((line) => [line.domain, line.domain_id])
+    const own = [domain.slug, domain.id]
+    expect(named).toEqual([own, own, own, [undefined, undefined]])
+  })
+
+  test('what is written of a job that the queue has given up, or of a drain, is written in a work', async () => {
+    const drainQueue = async () => deps.log('error', 'drain-failed')
+    const deps = depsWith({ deps: () => ({ places: [], drainQueue }) })
+    const worker = createWorker(() => deps)
+    const body = { kind: 'process', id: crypto.randomUUID(), domainId: crypto.randomUUID(), generation: 1, publish: 1 }
+    const message = { id: 'm', timestamp: new Date(), attempts: 1, body }
+    const batch = createMessageBatch('stevedore-jobs-dead', [message])
+    await worker.queue(batch, env, createExecutionContext())
+    await worker.scheduled(createScheduledController(), env, createExecutionContext())
+    const inWork = { trace_id: expect.any(String), span_id: expect.any(String) }
+    const about = { upload_id: body.id, domain_id: body.domainId }
+    expect(lines('job-given-up')).toEqual([expect.objectContaining({ ...inWork, ...about })])
+    expect(lines('drain-failed')).toEqual([expect.objectContaining(inWork)])
   })
 
   test('lines below LOG_LEVEL are left out', async () => {

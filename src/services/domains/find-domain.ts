@@ -1,4 +1,5 @@
 import { domainNotFound } from '../../core/domain.ts'
+import type { Journal } from '../../core/ports.ts'
 import { type AccountRecord, findAccountRecords } from '../../db/account-changes.ts'
 import type { Database } from '../../db/database.ts'
 import { type DomainName, findDomainBySlug } from '../../db/domains.ts'
@@ -15,12 +16,14 @@ export interface DomainRecord {
 export interface FindParts {
   control: Database
   places: readonly Place[]
+  journal: Pick<Journal, 'note'>
 }
 
-/** The domain with this slug, be it deleted or not. Throws `domain-not-found`, and `Misconfigured` as `placeFor` does. */
-export async function findDomainRecord({ control, places }: FindParts, slug: string): Promise<DomainRecord> {
+/** The domain with this slug, be it deleted or not; it is noted as what the work is about. Throws `domain-not-found`, and `Misconfigured` as `placeFor` does. */
+export async function findDomainRecord({ control, places, journal }: FindParts, slug: string): Promise<DomainRecord> {
   const name = await findDomainBySlug(control, slug)
   if (!name) throw domainNotFound(slug)
+  journal.note({ domain: name.slug, domainId: name.id })
   const place = placeFor(places, name)
   const [account] = await findAccountRecords(place.db, [name.id])
   if (!account) throw domainNotFound(slug)

@@ -1,8 +1,10 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { Ledger } from '../../../src/resumable/ledger.ts'
+import { appendHeader, type SentAppend } from '../../../src/resumable/outcome.ts'
 import { Upload } from '../../../src/resumable/upload.ts'
-import { depsWith, faultyD1, HeldQueue, type Moment, overriding } from './faults.ts'
+import { uploadSessionClass } from '../../../src/resumable/upload-session.ts'
+import { depsWith, type Faults, faultyD1, HeldQueue, type Moment, overriding } from './faults.ts'
 import { sessionOf } from './sessions.ts'
 
 /** Counts every call that leaves the session, and has the one with this number fail at this moment. */
@@ -67,5 +69,14 @@ export function onSession<T>(
     const deps = depsWith({ env: bindings, deps: () => ({ queue: new HeldQueue(), log: () => {} }) })
     const [place] = deps.places
     return work(new Upload({ ...deps, ...place!, ledger: new Ledger(storage), wakeAt: async () => {} }))
+  })
+}
+
+/** Sends an append to a session that works with parts of which some are replaced, in an object that was started for it. */
+export function appendTo(id: string, sent: SentAppend, body: string, faults: Faults): Promise<Response> {
+  return runInDurableObject(sessionOf(id), (_session, state) => {
+    const Session = uploadSessionClass((_env, context) => depsWith(faults, context as ExecutionContext))
+    const headers = { [appendHeader]: JSON.stringify(sent) }
+    return new Session(state, env).fetch(new Request('https://session/', { method: 'POST', headers, body }))
   })
 }
