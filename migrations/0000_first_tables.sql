@@ -78,6 +78,15 @@ CREATE TABLE `domain_accounts` (
 );
 --> statement-breakpoint
 CREATE INDEX `domain_accounts_deleted` ON `domain_accounts` (`deleted_at`) WHERE deleted_at IS NOT NULL;--> statement-breakpoint
+CREATE TABLE `domain_days` (
+	`domain_id` text NOT NULL,
+	`day` text NOT NULL,
+	`uploads` integer NOT NULL,
+	`bytes` integer NOT NULL,
+	PRIMARY KEY(`domain_id`, `day`)
+);
+--> statement-breakpoint
+CREATE INDEX `domain_days_by_day` ON `domain_days` (`day`);--> statement-breakpoint
 CREATE TABLE `domain_policies` (
 	`domain_id` text PRIMARY KEY NOT NULL,
 	`policy` text NOT NULL,

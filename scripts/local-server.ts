@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Failure } from './failure.ts'
 import { callLocal, describeAnswer, jsonOf } from './http-client.ts'
+import { dataFolder, requireFittingState } from './local-state.ts'
 import { LogTail } from './log-tail.ts'
 import { type ProcessGroup, startProcessGroup } from './process-group.ts'
 import { quietWrangler } from './wrangler-environment.ts'
@@ -53,9 +54,10 @@ export interface LocalServer {
  * Runs the Worker with local R2, D1 and Queues on the loopback address: migrations first, then `wrangler dev`, then a
  * wait for `/healthz`. Calls the scheduled handler every minute, which wrangler does not do by itself.
  * Throws a `Failure` with the log's tail when any of it fails or all of it takes longer than 90 seconds, and the
- * signal's reason when that aborts.
+ * signal's reason when that aborts. A state that another version has made is refused before anything is started.
  */
 export async function startLocalServer(options: LocalServerOptions): Promise<LocalServer> {
+  await requireFittingState(options.stateFolder, join(import.meta.dirname, '../migrations'))
   const log = new LogTail()
   const tooLate = AbortSignal.timeout(startSeconds * 1000)
   const starting = AbortSignal.any([options.signal, tooLate])
@@ -84,7 +86,6 @@ async function prepareState(stateFolder: string): Promise<NodeJS.ProcessEnv> {
   }
 }
 
-const dataFolder = (stateFolder: string) => join(stateFolder, 'data')
 const emptyVarsFile = (stateFolder: string) => join(stateFolder, 'empty.env')
 
 async function applyMigrations(stateFolder: string, env: NodeJS.ProcessEnv, log: LogTail, signal: AbortSignal) {

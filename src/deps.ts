@@ -214,7 +214,7 @@ function buildHttpParts(
   return {
     post: signedPost({ timeoutMs: 30_000, mostAnswerBytes: 64 * 1024, meter, journal }),
     rules: outboundRulesOf(env),
-    invite: (file, step, until) => inviteProcessor(parts, file, step, until),
+    invite: (question) => inviteProcessor(parts, question),
     unavailable:
       env.CALLBACK_URL && env.SIGNING_SECRET
         ? undefined

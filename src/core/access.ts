@@ -28,11 +28,12 @@ export type Credential =
       readonly link: { readonly filename: string | null } | null
     }
   | {
-      /** Reads one file while it is in this generation's processing, and answers for one step of it. */
+      /** Reads one file while it is in this generation's processing, and answers what one step has asked in one attempt. */
       readonly kind: 'processor'
       readonly domainId: string
       readonly fileId: string
       readonly generation: number
+      readonly attempt: number
       readonly step: string
     }
 

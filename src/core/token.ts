@@ -45,8 +45,9 @@ const claimsSchema = z.discriminatedUnion('kind', [
     kind: z.literal('processor'),
     ...common,
     sub: z.uuid(),
-    /** The generation and the step that it answers for. */
+    /** The generation and the attempt that the question was asked in, and the step that it answers for. */
     generation: z.int().min(1),
+    attempt: z.int().min(1),
     step: z.string(),
   }),
 ])

@@ -3,7 +3,7 @@ import type { StoredUsage } from '../core/domain.ts'
 import { type Policy, storedPolicy } from '../core/policy.ts'
 import { compile } from './compiled.ts'
 import type { Database } from './database.ts'
-import { ofAccount, policyField } from './domain-policies.ts'
+import { isNoDomain, ofAccount, policyField } from './domain-policies.ts'
 import type { HeldKey } from './idempotency-keys.ts'
 import { domainAccounts, domainPolicies } from './schema.ts'
 import type { CountedToken } from './token-uses.ts'
@@ -103,7 +103,7 @@ const admitStatement = compile((db) =>
       monthUploads: sql`${given('accepted')} + iif(usage_month = ${thisMonth}, month_uploads, 0)`,
       usageMonth: thisMonth,
       refusal: sql`CASE
-        WHEN deleted_at IS NOT NULL THEN 'domain_deleted'
+        WHEN ${isNoDomain} THEN 'domain_deleted'
         WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
         WHEN ${given('keyId')} IS NOT NULL
           AND NOT EXISTS (SELECT 1 FROM api_keys

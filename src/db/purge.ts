@@ -4,6 +4,7 @@ import {
   apiKeys,
   callbackSecrets,
   deadLetters,
+  domainDays,
   idempotencyKeys,
   uploadedFiles,
   webhookDeliveries,
@@ -51,11 +52,12 @@ export async function hasFiles(db: Database, domainId: string): Promise<boolean>
   return row !== undefined
 }
 
-/** Forgets what a domain without files has beside its account: keys, kept answers, jobs that were given up, and whom it told. */
+/** Forgets what a domain without files has beside its account: keys, kept answers, what came in by day, jobs that were given up, and whom it told. */
 export async function forgetBelongings(db: Database, domainId: string): Promise<void> {
   await db.batch([
     db.delete(apiKeys).where(eq(apiKeys.domainId, domainId)),
     db.delete(idempotencyKeys).where(eq(idempotencyKeys.domainId, domainId)),
+    db.delete(domainDays).where(eq(domainDays.domainId, domainId)),
     db.delete(deadLetters).where(eq(deadLetters.domainId, domainId)),
     db.delete(webhookEndpoints).where(eq(webhookEndpoints.domainId, domainId)),
     db.delete(webhookDeliveries).where(eq(webhookDeliveries.domainId, domainId)),

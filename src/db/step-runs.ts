@@ -85,13 +85,25 @@ export async function saveStepProgress(db: Database, hold: Hold, step: string, p
   await writeRun(db, hold, { step, workedMs: 0, status: 'running', progress })
 }
 
+/** A step that has asked somebody outside. */
+export interface AskedStep {
+  domainId: string
+  /** The file. */
+  id: string
+  generation: number
+  /** The attempt of the file in which it asked. */
+  attempt: number
+  step: string
+}
+
 /**
  * Keeps what came from outside for a step, be the step waiting already or about to. Returns whether it was wanted: the
- * file is in that generation, and the step has not ended, has no answer yet, and is not about to ask anew.
+ * file is in that generation and that attempt, and the step has not ended, has no answer yet, and is not about to ask
+ * anew.
  */
 export async function keepStepAnswer(
   db: Database,
-  { domainId, id, generation, step }: { domainId: string; id: string; generation: number; step: string },
+  { domainId, id, generation, attempt, step }: AskedStep,
   answer: unknown,
 ): Promise<boolean> {
   // Its answer was used up: what comes before the next attempt has asked is a repeat of that answer.
@@ -101,6 +113,8 @@ export async function keepStepAnswer(
   const isWanted = and(
     ownedBy({ domainId, id }),
     eq(uploadedFiles.generation, generation),
+    // A repeat of what was answered in an earlier attempt is no answer to what this one has asked.
+    eq(uploadedFiles.attempts, attempt),
     inArray(uploadedFiles.status, ['pending', 'processing']),
     not(asksAnew),
   )

@@ -17,11 +17,22 @@ export interface Invitation {
   answerUrl: string
 }
 
+/** What an answer is an answer to. */
+export interface Question {
+  file: StepFile
+  /** The name of the step that asks. */
+  step: string
+  /** The attempt of the file that it asks in: another one's answer is not taken for this one's. */
+  attempt: number
+  /** Until when the addresses are good, in milliseconds since 1970. */
+  until: number
+}
+
 export interface HttpStepParts {
   post: PostSigned
   rules: OutboundRules
-  /** Addresses that are good until `until` (milliseconds since 1970), for one generation of one file, for one step. */
-  invite(file: StepFile, step: string, until: number): Promise<Invitation>
+  /** Addresses that are good for this question alone. */
+  invite(question: Question): Promise<Invitation>
   /** Why processors can't be called from here, if that is so. */
   unavailable?: string | undefined
 }
@@ -84,9 +95,14 @@ export function httpStep({ post, rules, invite, unavailable }: HttpStepParts) {
   })
 
   async function ask(context: StepContext<z.infer<typeof options>>, times: number): Promise<StepOutcome> {
-    const { file, name, now, options } = context
+    const { file, name, attempt, now, options } = context
     const until = now() + options.answerWithinMinutes * 60_000
-    const { domain, secrets, contentUrl, answerUrl } = await invite(file, name, until + graceMs)
+    const { domain, secrets, contentUrl, answerUrl } = await invite({
+      file,
+      step: name,
+      attempt,
+      until: until + graceMs,
+    })
     const body = {
       type: 'step.requested',
       timestamp: new Date(now()).toISOString(),
@@ -108,8 +124,8 @@ export function httpStep({ post, rules, invite, unavailable }: HttpStepParts) {
         parameters: options.parameters ?? {},
       },
     }
-    // The same for each try, so that a processor can tell a repeat.
-    const id = `step_${file.id}_${file.generation}_${name}`
+    // Another one each time it is asked: who drops what he has seen must not drop what is asked anew.
+    const id = `step_${file.id}_${file.generation}_${name}_${attempt}_${times + 1}`
     const outcome = await post({ url: options.url, id, body: JSON.stringify(body), secrets })
     return judge(outcome, { kind: 'wait', state: { until, asked: times + 1 }, until })
   }

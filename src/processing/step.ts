@@ -36,6 +36,8 @@ export interface StepContext<Options = unknown> {
   /** Under which name the policy has this step. */
   readonly name: string
   readonly options: Options
+  /** Which attempt of this generation this is, from 1. Going on after `continue` or `wait` is no new one. */
+  readonly attempt: number
   /** What this step has left for itself in this generation by `continue` or `wait`; null when it begins. */
   readonly state: unknown
   /**

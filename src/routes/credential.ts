@@ -3,13 +3,15 @@ import type { AppEnv } from '../context.ts'
 import { type Credential, scopes, unknownCredential } from '../core/access.ts'
 import { Refusal } from '../core/errors.ts'
 import { isoTimeOrNull } from '../core/upload-view.ts'
+import { domainOfHost } from '../middleware/domain.ts'
 import { json, problemResponses } from './schemas.ts'
 
 const show = createRoute({
   method: 'get',
   path: '/v1/credential',
   summary: 'What the credential of this request is',
-  description: 'For whoever was given a key, and would know what it is good for before using it.',
+  description:
+    'For whoever was given a key, and would know what it is good for before using it. On a domain’s own host only what was issued for that domain is known.',
   responses: {
     200: {
       description: 'The credential.',
@@ -26,7 +28,7 @@ const show = createRoute({
           .openapi('Credential'),
       ),
     },
-    ...problemResponses(400, 401, 500, 503),
+    ...problemResponses(400, 401, 404, 500, 503),
   },
 })
 
@@ -41,6 +43,9 @@ export const credentialRoutes = new OpenAPIHono<AppEnv>().openapi(show, async (c
     )
   }
   const domain = 'domainId' in credential ? await c.var.deps.directory.byId(credential.domainId) : null
+  const served = await domainOfHost(c)
+  // Nobody learns on a domain's host what is good elsewhere.
+  if (served && served.id !== domain?.id) throw unknownCredential()
   // The domain is gone, and what was issued for it.
   if ('domainId' in credential && !domain) throw unknownCredential()
   return c.json(

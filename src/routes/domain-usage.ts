@@ -35,8 +35,7 @@ const daily = createRoute({
   method: 'get',
   path: '/v1/domains/{slug}/usage/daily',
   summary: 'What a domain has accepted on each of the last days',
-  description:
-    'Counted from the files themselves: a deleted one counts for as many days as the policy keeps its history.',
+  description: 'A file counts on the day on which it was accepted, whatever becomes of it: a deleted one still does.',
   middleware: [manager()] as const,
   request: {
     params: slugParam,
@@ -53,7 +52,7 @@ const daily = createRoute({
             z
               .object({
                 date: z.iso.date().describe('UTC.'),
-                files: z.int().describe('Files that came in on this day, by when their upload began.'),
+                files: z.int().describe('Files accepted on this day, deleted or not.'),
                 bytes: z.int().describe('Their bytes.'),
               })
               .openapi('DailyUsage'),

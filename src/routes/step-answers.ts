@@ -39,7 +39,7 @@ export const stepAnswerRoutes = new OpenAPIHono<AppEnv>().openapi(answer, async 
   }
   const { databaseFor, queue, now, log } = c.var.deps
   const parts = { db: databaseFor(domain), queue, now, log }
-  const { generation } = credential
-  await answerStep(parts, { domainId: domain.id, id, generation, step }, c.req.valid('json'))
+  const { generation, attempt } = credential
+  await answerStep(parts, { domainId: domain.id, id, generation, attempt, step }, c.req.valid('json'))
   return c.body(null, 202)
 })

@@ -1,17 +1,18 @@
 import { Refusal } from '../core/errors.ts'
 import type { Clock, JobQueue, Log } from '../core/ports.ts'
 import type { Database } from '../db/database.ts'
-import { keepStepAnswer } from '../db/step-runs.ts'
+import { type AskedStep, keepStepAnswer } from '../db/step-runs.ts'
 import { endPause } from '../db/uploaded-files/lease.ts'
 import { publishJobs } from './publish-jobs.ts'
 
 /**
  * Takes what came from outside for a step that waits for it, or is about to, and sees to the job that goes on. Throws
- * `status-conflict` when nobody waits (any more): the step has ended, has its answer, or the file has moved on.
+ * `status-conflict` when nobody waits (any more): the step has ended, has its answer, has asked anew in another attempt,
+ * or the file has moved on.
  */
 export async function answerStep(
   parts: { db: Database; queue: JobQueue; now: Clock; log: Log },
-  step: { domainId: string; id: string; generation: number; step: string },
+  step: AskedStep,
   answer: unknown,
 ): Promise<void> {
   if (!(await keepStepAnswer(parts.db, step, answer))) {

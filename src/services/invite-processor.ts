@@ -1,6 +1,5 @@
 import type { Domain } from '../core/domain.ts'
-import type { Invitation } from '../processing/http.ts'
-import type { StepFile } from '../processing/step.ts'
+import type { Invitation, Question } from '../processing/http.ts'
 import { type SigningSecrets, signTokenOrRefuse } from './tokens/signed-token.ts'
 
 export interface InviteParts {
@@ -14,12 +13,10 @@ export interface InviteParts {
   now(): number
 }
 
-/** Makes the addresses at which a processor reads one file and answers for one step of one generation, until `until`. */
+/** Makes the addresses at which a processor reads the file of a question and answers it, until `until`. */
 export async function inviteProcessor(
   { findDomain, secretsOf, signingSecrets, origin, now }: InviteParts,
-  file: StepFile,
-  step: string,
-  until: number,
+  { file, step, attempt, until }: Question,
 ): Promise<Invitation> {
   const domain = await findDomain(file.domainId)
   if (!domain) throw new Error('The domain of this file is gone.')
@@ -28,6 +25,7 @@ export async function inviteProcessor(
     aud: file.domainId,
     sub: file.id,
     generation: file.generation,
+    attempt,
     step,
     iat: Math.floor(now() / 1000),
     exp: Math.ceil(until / 1000),

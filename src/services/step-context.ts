@@ -39,6 +39,7 @@ export function openStepContext(
     file,
     name,
     options,
+    attempt: hold.attempt,
     state: run?.state ?? null,
     answer: run?.answer ?? null,
     signal: lost,

@@ -142,7 +142,7 @@ describe('a processor that answers at once', () => {
     ['JSON of another shape', (_, response) => void json(response, { results: {} })],
     ['a cut connection', (_, response) => void response.destroy()],
     ['that it could not tell', (_, response) => void json(response, { retry: 'the model is loading' })],
-  ])('is asked again with the same id after %s', async (_name, first) => {
+  ])('is asked again, by another id, after %s', async (_name, first) => {
     let asked = 0
     reply = (question, response) => (++asked === 1 ? first(question, response) : void json(response, { result: {} }))
     const id = await send()
@@ -150,7 +150,7 @@ describe('a processor that answers at once', () => {
     await makeDue(id)
     await untilStatus(id, 'complete')
     expect(questions).toHaveLength(2)
-    expect(new Set(questions.map(({ headers }) => headers['webhook-id'])).size).toBe(1)
+    expect(new Set(questions.map(({ headers }) => headers['webhook-id'])).size).toBe(2)
     expect((await rowOf(worker, id)).attempts).toBe(2)
   })
 })
@@ -181,6 +181,7 @@ describe('a processor that answers later', () => {
     expectStatus(await follow(answerUrl, 'POST', { retry: 'the model is loading' }), 409)
     await makeDue(id)
     const second = await untilAsked(2)
+    expectStatus(await follow(answerUrl, 'POST', { retry: 'the model is loading' }), 409)
     expectStatus(await follow(second.json.data.answerUrl, 'POST', { result: { words: 2 } }), 202)
     expect((await untilStatus(id, 'complete')).steps).toMatchObject([{ attempt: 2, result: { words: 2 } }])
     expect(questions).toHaveLength(2)

@@ -1,6 +1,6 @@
 import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -9,6 +9,8 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { formatBytes, renderTable } from '../../cli/table.ts'
 import { Failure } from '../../scripts/failure.ts'
 import { callLocal, describeAnswer } from '../../scripts/http-client.ts'
+import { startLocalServer } from '../../scripts/local-server.ts'
+import { dataFolder, requireFittingState } from '../../scripts/local-state.ts'
 import { makeSha256Wasm } from '../../scripts/make-sha256-wasm.ts'
 import { findFreePort, parsePort, requireFreePort } from '../../scripts/ports.ts'
 import { startProcessGroup } from '../../scripts/process-group.ts'
@@ -201,6 +203,48 @@ describe('calls to a local server', () => {
     await expect(callLocal(url, { signal: AbortSignal.timeout(10_000) })).rejects.toThrow(Failure)
     const reason = new Error('enough')
     await expect(callLocal(url, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+  })
+})
+
+describe('a kept local state', () => {
+  /** A state that was made with these migrations, and the folder that they are in. */
+  async function made(migrations: Record<string, string>) {
+    const state = mkdtempSync(join(workspace, 'state-'))
+    const folder = mkdtempSync(join(workspace, 'migrations-'))
+    const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
+    for (const [name, text] of Object.entries(migrations)) write(name, text)
+    await requireFittingState(state, folder)
+    mkdirSync(dataFolder(state))
+    return { state, folder, write }
+  }
+
+  test('fits the migrations that it was made with, and those that have come since', async () => {
+    const { state, folder, write } = await made({ '0000_first.sql': 'one' })
+    await requireFittingState(state, folder)
+    write('0001_second.sql', 'two')
+    await requireFittingState(state, folder)
+    write('0001_second.sql', 'changed')
+    await expect(requireFittingState(state, folder)).rejects.toThrow(Failure)
+  })
+
+  test('of other migrations is refused with the folder to remove, after which all is well', async () => {
+    const { state, folder, write } = await made({ '0000_first.sql': 'one' })
+    write('0000_first.sql', 'another')
+    for (let time = 0; time < 2; time++) {
+      await expect(requireFittingState(state, folder)).rejects.toThrow(
+        new RegExp(`local state in ${state} was made by another version[^]*Remove that folder`),
+      )
+    }
+    rmSync(state, { recursive: true })
+    await requireFittingState(state, folder)
+  })
+
+  test('that says of no migration is refused by the server, before anything is started', async () => {
+    const stateFolder = mkdtempSync(join(workspace, 'state-'))
+    mkdirSync(dataFolder(stateFolder))
+    const start = startLocalServer({ port: 1, stateFolder, readDevVars: false, signal: AbortSignal.timeout(30_000) })
+    await expect(start).rejects.toThrow('Remove that folder')
+    expect(existsSync(join(stateFolder, 'config'))).toBe(false)
   })
 })
 

@@ -129,6 +129,10 @@ export async function judge(
   if (rows.length > 0 && usage?.month_uploads !== accepted) {
     wrong.push(`counted this month: ${usage?.month_uploads}; accepted: ${accepted}`)
   }
+  const counted = await env.DB.prepare('SELECT coalesce(sum(uploads), 0) AS n FROM domain_days WHERE domain_id = ?')
+    .bind(domain.id)
+    .first<number>('n')
+  if (rows.length > 0 && counted !== accepted) wrong.push(`counted by day: ${counted}; accepted: ${accepted}`)
   return { state: { rows, present, events }, wrong }
 }
 
@@ -152,6 +156,7 @@ export async function clear(): Promise<void> {
     'webhook_deliveries',
     'webhook_progress',
     'callback_secrets',
+    'domain_days',
   ]
   await env.DB.batch([
     ...tables.map((table) => env.DB.prepare(`DELETE FROM ${table}`)),

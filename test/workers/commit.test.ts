@@ -3,6 +3,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test, vi } from 'vitest'
 import { commitWindowMs } from '../../src/core/object-key.ts'
 import { noTrace } from '../../src/core/trace-context.ts'
+import { reserveBytes } from '../../src/db/uploaded-files/claimed.ts'
 import type { FileToCommit } from '../../src/db/uploaded-files/commit.ts'
 import { commitOrRefuse } from '../../src/services/receive/commit.ts'
 import { reconcile } from '../../src/services/reconcile/reconcile.ts'
@@ -363,6 +364,30 @@ describe('the quota', () => {
     await writer.close()
     expectStatus(await answering, 202)
     expect(await holdings(domain)).toEqual(heldExactly(large.length))
+  })
+})
+
+describe('a domain whose policy is missing', () => {
+  const forgetPolicy = (domain: TestDomain) => execute('DELETE FROM domain_policies WHERE domain_id = ?', domain.id)
+
+  test('takes no file, though no quota says so', async () => {
+    const domain = await makeDomain()
+    await forgetPolicy(domain)
+    const committer = { domainId: domain.id, keyId: null, token: null, isAnonymous: false }
+    const commit = commitOrRefuse(depsWith().control, committer, [fileToCommit(uuidv7(), domain)], Date.now())
+    await expect(commit).rejects.toMatchObject({ code: 'domain-not-found' })
+    expect(await holdings(domain)).toEqual(nothingHeld)
+  })
+
+  test('gives a claim no more room', async () => {
+    const domain = await makeDomain()
+    const { writer, answering, claimed } = await startLarge(domain)
+    const { id, size } = await claimed()
+    await forgetPolicy(domain)
+    const reserved = reserveBytes(depsWith().control, { domainId: domain.id, id }, { from: size, to: size + 1 })
+    await expect(reserved).rejects.toMatchObject({ cause: { message: expect.stringContaining('domain_deleted') } })
+    await writer.abort(new Error('gone'))
+    await answering
   })
 })
 

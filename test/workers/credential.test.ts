@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { adminToken, call, expectProblem, expectStatus, makeDomain, makeKey } from '../support/workers/client.ts'
 
 describe('GET /v1/credential', () => {
-  const ask = (key?: string) => call('GET', 'http://localhost/v1/credential', { key })
+  const ask = (key?: string, origin = 'http://localhost') => call('GET', `${origin}/v1/credential`, { key })
 
   test('describes a key, and the administrator’s token', async () => {
     const domain = await makeDomain()
@@ -17,6 +17,25 @@ describe('GET /v1/credential', () => {
       scopes: ['upload', 'read', 'delete', 'manage'],
       expiresAt: null,
     })
+  })
+
+  test('knows on a domain’s own host what was issued for that domain, and nothing else', async () => {
+    const [domain, other] = [await makeDomain(), await makeDomain()]
+    const { key } = await makeKey(domain, ['read'])
+    const answer = await ask(key, domain.origin)
+    expectStatus(answer, 200)
+    expect(answer.json).toMatchObject({ kind: 'key', domain: domain.slug })
+    expectProblem(await ask(key, other.origin), 401, 'credential-invalid')
+    expectProblem(await ask(adminToken, domain.origin), 401, 'credential-invalid')
+    expectProblem(await ask(undefined, domain.origin), 401, 'credential-required')
+  })
+
+  test('is at no host that belongs to nobody', async () => {
+    const { key } = await makeKey(await makeDomain(), ['read'])
+    for (const credential of [key, adminToken]) {
+      expectProblem(await ask(credential, 'http://nobody-has-this.localhost'), 404, 'domain-not-found')
+      expectProblem(await ask(credential, 'http://files.example.net'), 404, 'domain-not-found')
+    }
   })
 
   test('knows nobody without a credential, or with one that nobody issued', async () => {

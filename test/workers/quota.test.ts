@@ -1,12 +1,13 @@
 import { env } from 'cloudflare:workers'
-import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test, vi } from 'vitest'
 import { unmeasured } from '../../src/core/ports.ts'
 import { openDatabase } from '../../src/db/database.ts'
 import { findUsage } from '../../src/db/domain-accounts.ts'
+import { reconcile } from '../../src/services/reconcile/reconcile.ts'
 import { noise } from '../support/e2e/bodies.ts'
 import {
   adminToken,
+  allRows,
   call,
   execute,
   expectProblem,
@@ -18,7 +19,7 @@ import {
   postForm,
   putFile,
 } from '../support/workers/client.ts'
-import { appWith, HeldQueue, overriding } from '../support/workers/faults.ts'
+import { appWith, depsWith, HeldQueue, overriding } from '../support/workers/faults.ts'
 import { png } from '../support/workers/samples.ts'
 import { create } from '../support/workers/tus.ts'
 
@@ -28,6 +29,16 @@ const partBytes = 5 * 1024 * 1024
 /** Nothing here is about processing. */
 const send = appWith({ deps: () => ({ queue: new HeldQueue() }) })
 const usageOf = (domain: { id: string }) => findUsage(openDatabase(env.DB, unmeasured), domain.id)
+
+/** Files and bytes of each of the last days, as the interface tells them. */
+const dailyOf = async (domain: { slug: string }, days: number) => {
+  const answer = await call('GET', `http://localhost/v1/domains/${domain.slug}/usage/daily?days=${days}`, {
+    key: adminToken,
+    send,
+  })
+  expectStatus(answer, 200)
+  return answer.json.days.map(({ files, bytes }: { files: number; bytes: number }) => [files, bytes])
+}
 
 /** Makes a domain count as one that has stored this much, before anybody has looked it up. */
 const stores = (domain: { id: string }, bytes: number) =>
@@ -113,6 +124,7 @@ describe('the count of the month', () => {
     expectProblem(await putFile(domain.origin, 'no', png(2, 2), { send }), 415, 'type-not-allowed')
     const bytes = 3 + partBytes + 1 + 2 + 3
     expect(await usageOf(domain)).toEqual({ files: 5, bytes, uploadsThisMonth: 5 })
+    expect(await dailyOf(domain, 1)).toEqual([[5, bytes]])
   })
 
   test('stays when a file is deleted, and begins again with the month', async () => {
@@ -129,22 +141,11 @@ describe('the count of the month', () => {
 })
 
 describe('what came in day by day', () => {
-  const dailyOf = async (domain: { slug: string }, days: number) => {
-    const answer = await call('GET', `http://localhost/v1/domains/${domain.slug}/usage/daily?days=${days}`, {
-      key: adminToken,
-      send,
-    })
-    expectStatus(answer, 200)
-    return answer.json.days.map(({ files, bytes }: { files: number; bytes: number }) => [files, bytes])
-  }
   const nothing = [0, 0]
 
-  /** Makes a file one that came in so many days ago: its id says so as well. */
-  const ago = async (id: string, days: number) => {
-    const at = Date.now() - days * 24 * 3600 * 1000
-    const otherId = uuidv7({ msecs: at })
-    await execute('UPDATE uploaded_files SET id = ?, created_at = ? WHERE id = ?', otherId, at, id)
-  }
+  /** A night passes: what came in today did so the day before. */
+  const sleep = (domain: { id: string }) =>
+    execute("UPDATE domain_days SET day = date(day, '-1 day') WHERE domain_id = ?", domain.id)
 
   test('is of accepted files of the last days alone, deleted or not, and of this domain', async () => {
     const domain = await makeDomain()
@@ -152,9 +153,12 @@ describe('what came in day by day', () => {
     const put = async (to: { origin: string }, content: string) =>
       (await putFile(to.origin, 'a', content, { send })).json.id
     expect(await dailyOf(domain, 2)).toEqual([nothing, nothing])
-    await ago(await put(domain, 'four'), 3)
-    await ago(await put(domain, 'three'), 2)
-    await ago(await put(domain, 'three too'), 2)
+    await put(domain, 'four')
+    await sleep(domain)
+    await put(domain, 'three')
+    await put(domain, 'three too')
+    await sleep(domain)
+    await sleep(domain)
     const deleted = await put(domain, 'today')
     await call('DELETE', `${domain.origin}/v1/uploads/${deleted}`, { send, key: adminToken })
     await put(other, 'elsewhere')
@@ -162,6 +166,19 @@ describe('what came in day by day', () => {
     expect(await dailyOf(domain, 3)).toEqual([[2, 14], nothing, [1, 5]])
     expect(await dailyOf(domain, 4)).toEqual([[1, 4], [2, 14], nothing, [1, 5]])
     expect(await dailyOf(domain, 1)).toEqual([[1, 5]])
+  })
+
+  test('is forgotten some time after nobody can ask for it any more', async () => {
+    const domain = await makeDomain()
+    for (const days of [89, 92, 93]) {
+      const day = new Date(Date.now() - days * 24 * 3600 * 1000).toISOString().slice(0, 10)
+      await execute('INSERT INTO domain_days VALUES (?, ?, 1, 2)', domain.id, day)
+    }
+    const deps = depsWith()
+    await reconcile({ ...deps, ...deps.places[0]! })
+    expect(await allRows('SELECT uploads, bytes FROM domain_days WHERE domain_id = ?', domain.id)).toHaveLength(2)
+    const days = await dailyOf(domain, 90)
+    expect(days).toEqual([[1, 2], ...Array(89).fill(nothing)])
   })
 
   test('goes from one day to the next in order, today last', async () => {

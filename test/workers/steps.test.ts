@@ -310,7 +310,13 @@ describe('a step that waits for an answer', () => {
   const until = () => clock + 30 * minute
   const waits: typeof run = async ({ state, answer }) =>
     state === null ? { kind: 'wait', state: { asked: true }, until: until() } : result({ answer })
-  const stepRef = (job: Job) => ({ domainId: domain.id, id: job.id, generation: job.generation, step: 'try' })
+  const stepRef = ({ id, generation }: Job, attempt = 1) => ({
+    domainId: domain.id,
+    id,
+    generation,
+    attempt,
+    step: 'try',
+  })
 
   test('holds no lease meanwhile, and goes on when it comes', async () => {
     run = waits
@@ -386,11 +392,12 @@ describe('a step that waits for an answer', () => {
     expect(await work(job)).toBe('paused')
     await answerStep(parts(), stepRef(job), 'busy')
     const next = await asAnother(queue.take()[0]!)
-    // The sender repeats it, since he did not hear that it had come.
+    // The sender repeats it, since he did not hear that it had come: before it is asked anew, and after.
     await expect(answerStep(parts(), stepRef(job), 'busy')).rejects.toMatchObject({ code: 'status-conflict' })
     expect(await work(next)).toBe('paused')
     expect(await stepOf(job.id)).toMatchObject({ status: 'waiting', attempt: 2 })
-    await answerStep(parts(), stepRef(job), 'ready')
+    await expect(answerStep(parts(), stepRef(job), 'busy')).rejects.toMatchObject({ code: 'status-conflict' })
+    await answerStep(parts(), stepRef(job, 2), 'ready')
     expect(await work(queue.take()[0]!)).toBe('complete')
     expect(given).toEqual([
       [null, null],
@@ -433,12 +440,12 @@ describe('a step that waits for an answer', () => {
     expect(asked).toBe(1)
   })
 
-  test('takes none for another domain or generation', async () => {
+  test('takes none for another domain, generation or attempt', async () => {
     run = waits
     const job = await stored()
     await work(job)
     const other = await makeDomain()
-    for (const wrong of [{ domainId: other.id }, { generation: 2 }, { id: crypto.randomUUID() }]) {
+    for (const wrong of [{ domainId: other.id }, { generation: 2 }, { attempt: 2 }, { id: crypto.randomUUID() }]) {
       await expect(answerStep(parts(), { ...stepRef(job), ...wrong }, 2)).rejects.toMatchObject({
         code: 'status-conflict',
       })

@@ -75,6 +75,26 @@ export const domainAccounts = sqliteTable(
   ],
 )
 
+/**
+ * How many files each domain has accepted on each of the last days (UTC), and their bytes: so a chart of them costs a row
+ * a day, and what was deleted since is still told. A commit adds to the row of its day.
+ */
+export const domainDays = sqliteTable(
+  'domain_days',
+  {
+    domainId: text('domain_id').notNull(),
+    /** As `2026-11-22`. */
+    day: text().notNull(),
+    uploads: integer().notNull(),
+    bytes: integer().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.domainId, table.day] }),
+    // Old days are found by it, to be forgotten. Counting changes no index.
+    index('domain_days_by_day').on(table.day),
+  ],
+)
+
 /** What a domain allows. Each account has its row here. */
 export const domainPolicies = sqliteTable('domain_policies', {
   domainId: text('domain_id')

@@ -3,7 +3,7 @@ import { commitWindowMs, timeOfId } from '../../core/object-key.ts'
 import { compile } from '../compiled.ts'
 import type { Database } from '../database.ts'
 import { admit } from '../domain-accounts.ts'
-import { policyField } from '../domain-policies.ts'
+import { isNoDomain, policyField } from '../domain-policies.ts'
 import { recordLatestEvent } from '../file-events.ts'
 import { insertRows, rowsAsJson } from '../insert-rows.ts'
 import { domainAccounts, uploadedFiles } from '../schema.ts'
@@ -93,7 +93,7 @@ export async function reserveBytes(
       .set({
         storedBytes: sql`stored_bytes + ${to - from}`,
         refusal: sql`CASE
-          WHEN deleted_at IS NOT NULL THEN 'domain_deleted'
+          WHEN ${isNoDomain} THEN 'domain_deleted'
           WHEN suspended_at IS NOT NULL THEN 'domain_suspended'
           WHEN stored_bytes + ${to - from} > ${policyField('quotaBytes')} THEN 'quota_bytes'
         END`,

@@ -7,6 +7,7 @@ import type { Protocol, UploadedFile } from '../../core/uploaded-file.ts'
 import { compile, toStatement } from '../compiled.ts'
 import type { Database } from '../database.ts'
 import { admit } from '../domain-accounts.ts'
+import { countUploads } from '../domain-days.ts'
 import { recordLatestEvent, recordLatestEvents } from '../file-events.ts'
 import { type KeptAnswer, keepAnswer } from '../idempotency-keys.ts'
 import { insertRows, rowsAsJson } from '../insert-rows.ts'
@@ -110,6 +111,12 @@ export async function commitFiles(
       oldestIdTime: oldestTime(committer, files, now),
       oldestAllowedAgeMs: commitWindowMs,
     }),
+    countUploads(
+      db,
+      committer.domainId,
+      { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) },
+      now,
+    ),
     ...takeStatements(db, committer, fresh.length),
     ...(files.some((file) => file.callbackUrl !== null) ? [toStatement(db, startTelling(db, committer.domainId))] : []),
     ...(answer ? [toStatement(db, keepAnswer(db, answer))] : []),

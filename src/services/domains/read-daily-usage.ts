@@ -1,5 +1,5 @@
 import type { Clock } from '../../core/ports.ts'
-import { countFilesByDay, type DayOfUploads } from '../../db/uploaded-files/daily.ts'
+import { type DayOfUploads, dayOf, findDays } from '../../db/domain-days.ts'
 import { type FindParts, findOpenDomain } from './find-domain.ts'
 
 const dayMs = 24 * 3600 * 1000
@@ -14,11 +14,10 @@ export async function readDailyUsage(
   days: number,
 ): Promise<DayOfUploads[]> {
   const { name, place } = await findOpenDomain(parts, slug)
-  const today = Math.floor(parts.now() / dayMs) * dayMs
-  const first = today - (days - 1) * dayMs
-  const counted = new Map((await countFilesByDay(place.db, name.id, first)).map((day) => [day.date, day]))
+  const first = parts.now() - (days - 1) * dayMs
+  const counted = new Map((await findDays(place.db, name.id, dayOf(first))).map((day) => [day.date, day]))
   return Array.from({ length: days }, (_, index) => {
-    const date = new Date(first + index * dayMs).toISOString().slice(0, 10)
+    const date = dayOf(first + index * dayMs)
     return counted.get(date) ?? { date, files: 0, bytes: 0 }
   })
 }

@@ -36,7 +36,9 @@ function toCredential(claims: TokenClaims): Credential {
       return { kind: 'read-token', domainId, fileId: claims.sub, link: null }
     case 'link':
       return { kind: 'read-token', domainId, fileId: claims.sub, link: { filename: claims.filename ?? null } }
-    case 'processor':
-      return { kind: 'processor', domainId, fileId: claims.sub, generation: claims.generation, step: claims.step }
+    case 'processor': {
+      const { sub: fileId, generation, attempt, step } = claims
+      return { kind: 'processor', domainId, fileId, generation, attempt, step }
+    }
   }
 }
