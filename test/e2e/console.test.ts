@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Locator, Page } from 'playwright-core'
+import type { Locator, Page, Request } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
 import { chromiumMissing } from '../support/e2e/chromium.ts'
@@ -22,6 +22,9 @@ vi.setConfig({ testTimeout: 120_000 })
 /** Runs in the page, whose types are not in reach here. */
 const widthOf = (image: unknown) =>
   (image as { decode(): Promise<void> }).decode().then(() => (image as { naturalWidth: number }).naturalWidth)
+
+/** One pixel, in ASCII. */
+const smallestPicture = 'GIF89a\x01\x00\x01\x00\x00\x00\x00;'
 
 /** For what is no page of its own. */
 const twoLooks = ['desktop-light', 'phone-dark'] as const
@@ -185,10 +188,13 @@ describe.skipIf(chromiumMissing)('the web console', () => {
       expect(seen).toEqual(expect.arrayContaining([`${name} has progress`, `${name} sending`, `${name} sent`]))
     }
     const thumbnail = row('harbour.png').locator('img')
+    // It is fetched when it is seen.
+    await row('harbour.png').scrollIntoViewIfNeeded()
     await thumbnail.waitFor()
     expect(await thumbnail.evaluate(widthOf)).toBe(400)
     expect.soft(await console.lookAt('files')).toEqual([])
     await page.getByText('Grid', { exact: true }).click()
+    await page.locator('.file-card').filter({ hasText: 'harbour.png' }).scrollIntoViewIfNeeded()
     await page.locator('.file-card img').waitFor()
     expect.soft(await console.lookAt('grid')).toEqual([])
     await page.getByText('Table', { exact: true }).click()
@@ -268,11 +274,11 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     await row('handbook.pdf').waitFor()
   })
 
-  it('shows more pages of a long list, and keeps them while new files come in', async () => {
+  it('shows more pages of a long list, keeps them while new files come in, and asks for the pictures that are seen', async () => {
     const shelf = await makeDomain(worker, { anonymousUpload: false, steps: [] })
     const shelve = async (names: string[]) => {
       const parts = names.map(
-        (name) => `--x\r\nContent-Disposition: form-data; name=f; filename=${name}\r\n\r\nabc\r\n`,
+        (name) => `--x\r\nContent-Disposition: form-data; name=f; filename=${name}\r\n\r\n${smallestPicture}\r\n`,
       )
       const answer = await worker.call('POST', '/v1/uploads', {
         host: shelf.host,
@@ -281,18 +287,35 @@ describe.skipIf(chromiumMissing)('the web console', () => {
       })
       expectStatus(answer, 202)
     }
-    await shelve(Array.from({ length: 60 }, (_, index) => `file-${index}.txt`))
+    await shelve(Array.from({ length: 60 }, (_, index) => `file-${index}.gif`))
+    const asked = new Set<string>()
+    const underWay = new Set<Request>()
+    let mostUnderWay = 0
+    const note = (request: Request) => {
+      if (!/\/v1\/uploads\/[0-9a-f-]{36}\?/.test(request.url())) return
+      asked.add(request.url())
+      mostUnderWay = Math.max(mostUnderWay, underWay.add(request).size)
+    }
+    page.on('request', note)
+    page.on('requestfinished', (request) => underWay.delete(request))
     await signInAs(adminToken)
     await page.goto(`${page.url().split('#')[0]}#/files/${shelf.slug}`)
     await page.locator('.live-sign.on').waitFor()
     const rows = page.locator('tbody tr')
     await eventually(async () => expect(await rows.count()).toBe(50))
+    await eventually(() => expect(asked.size).toBeGreaterThan(0))
+    expect(asked.size).toBeLessThan(50)
     await page.getByRole('button', { name: 'Show more' }).click()
     await eventually(async () => expect(await rows.count()).toBe(60))
     expect(await page.getByRole('button', { name: 'Show more' }).count()).toBe(0)
-    await shelve(['newest.txt'])
-    await row('newest.txt').waitFor()
+    await shelve(['newest.gif'])
+    await row('newest.gif').waitFor()
     expect(await rows.count()).toBe(61)
+    const askedBefore = asked.size
+    await rows.last().scrollIntoViewIfNeeded()
+    await eventually(() => expect(asked.size).toBeGreaterThan(askedBefore))
+    expect(mostUnderWay).toBeLessThanOrEqual(6)
+    page.off('request', note)
     await signInAs(key)
     await row('harbour.png').waitFor()
   })
