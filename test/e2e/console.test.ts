@@ -48,9 +48,15 @@ describe.skipIf(chromiumMissing)('the web console', () => {
   let key: string
   let folder: string
 
-  /** A connection brings this many bytes to the server, and is silent from then on. */
   let bytesUntilSilent = Number.POSITIVE_INFINITY
   const silent = new Set<number>()
+  /** By connections, since the last call of `silenceAfter`: the browser uses them again. */
+  const bytesToServer = new Map<number, number>()
+  /** From now on a connection brings this many bytes to the server, and is silent after them for good. */
+  const silenceAfter = (bytes: number) => {
+    bytesUntilSilent = bytes
+    bytesToServer.clear()
+  }
   /** The offsets at which the page's appends began, in their order. */
   const appendedAt: number[] = []
 
@@ -58,8 +64,10 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     folder = await mkdtemp(join(tmpdir(), 'stevedore-console-files-'))
     worker = await startLocalWorker()
     network = await startMeddlingProxy(worker.port, {
-      toServer: (chunk, { index, bytesToServer }) => {
-        if (bytesToServer >= bytesUntilSilent) silent.add(index)
+      toServer: (chunk, { index }) => {
+        const before = bytesToServer.get(index) ?? 0
+        bytesToServer.set(index, before + chunk.length)
+        if (before >= bytesUntilSilent) silent.add(index)
         return silent.has(index) ? Buffer.alloc(0) : chunk
       },
     })
@@ -85,8 +93,7 @@ describe.skipIf(chromiumMissing)('the web console', () => {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
 
-  async function makeKey(): Promise<{ id: string; key: string }> {
-    const scopes = ['upload', 'read', 'delete', 'manage']
+  async function makeKey(scopes = ['upload', 'read', 'delete', 'manage']): Promise<{ id: string; key: string }> {
     const made = await asAdministrator('POST', `/v1/domains/${domain.slug}/keys`, { scopes })
     expectStatus(made, 201)
     return made.json()
@@ -209,20 +216,24 @@ describe.skipIf(chromiumMissing)('the web console', () => {
       'This kind of file is not taken here. Taken are image/*, video/*, application/pdf, application/octet-stream.',
     )
     expect(await queued('notes.txt').getByRole('button').count()).toBe(0)
+    // Chosen again it is a new try, and not passed over.
+    await page.setInputFiles('input[type=file]', path)
+    await eventually(() => expect(console.complaints).toHaveLength(2))
+    await queued('notes.txt').getByRole('alert').waitFor()
     await page.getByRole('button', { name: 'Clear finished' }).click()
     expect(await page.locator('.queue-item').count()).toBe(0)
-    expect(console.complaints.splice(0)).toEqual([expect.stringContaining('415')])
+    expect(console.complaints.splice(0)).toEqual([expect.stringContaining('415'), expect.stringContaining('415')])
   })
 
   it('goes on with a large file where it was when the page was loaded anew', async () => {
     const bytes = noise(12 * mebibyte)
     const path = join(folder, 'cargo.bin')
     await writeFile(path, bytes)
-    bytesUntilSilent = 7 * mebibyte
+    silenceAfter(7 * mebibyte)
     await page.setInputFiles('input[type=file]', path)
     const received = await untilReceived('cargo.bin', 6 * mebibyte)
     expect(await queued('cargo.bin').getAttribute('data-state')).toBe('sending')
-    bytesUntilSilent = Number.POSITIVE_INFINITY
+    silenceAfter(Number.POSITIVE_INFINITY)
     appendedAt.length = 0
     await page.reload()
     await page.getByRole('heading', { name: 'Not finished' }).waitFor()
@@ -237,28 +248,66 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     await untilStatus('cargo.bin', 'complete')
     expect(appendedAt).toEqual([expect.any(Number)])
     expect(appendedAt[0]).toBeGreaterThanOrEqual(received)
+    await page.getByRole('button', { name: 'Clear finished' }).click()
+    await queued('cargo.bin').waitFor({ state: 'detached' })
+    expect(await page.getByRole('heading', { name: 'Not finished' }).count()).toBe(0)
     await row('cargo.bin').getByRole('link').click()
     await page.getByText(sha256(bytes), { exact: true }).waitFor()
     await page.getByRole('link', { name: '← Files' }).click()
   })
 
-  it('pauses an upload, resumes and cancels it', async () => {
-    const path = join(folder, 'ballast.bin')
-    await writeFile(path, noise(9 * mebibyte))
-    bytesUntilSilent = 3 * mebibyte
-    await page.setInputFiles('input[type=file]', path)
-    await untilReceived('ballast.bin', 2 * mebibyte)
-    const item = queued('ballast.bin')
-    await item.getByRole('button', { name: 'Pause ballast.bin' }).click()
-    await eventually(async () => expect(await item.getAttribute('data-state')).toBe('paused'))
-    await item.getByRole('button', { name: 'Resume ballast.bin' }).click()
-    await eventually(async () => expect(await item.getAttribute('data-state')).toBe('sending'))
-    bytesUntilSilent = Number.POSITIVE_INFINITY
-    await item.getByRole('button', { name: 'Cancel ballast.bin' }).click()
+  it('pauses an upload, goes on with it where it was, and cancels another', async () => {
+    const paths = ['ballast.bin', 'anchor.bin'].map((name) => join(folder, name))
+    for (const path of paths) await writeFile(path, noise(9 * mebibyte))
+    silenceAfter(3 * mebibyte)
+    await page.setInputFiles('input[type=file]', paths)
+    const [item, cancelled] = [queued('ballast.bin'), queued('anchor.bin')]
+    await untilReceived('anchor.bin', 2 * mebibyte)
+    await cancelled.getByRole('button', { name: 'Cancel anchor.bin' }).click()
     await eventually(async () => {
-      expect(await item.count()).toBe(0)
-      expect(await row('ballast.bin').count()).toBe(0)
+      expect(await cancelled.count()).toBe(0)
+      expect(await row('anchor.bin').count()).toBe(0)
     })
+    await untilReceived('ballast.bin', 2 * mebibyte)
+    const stopped = page.waitForEvent('requestfailed', (request) => request.method() === 'PATCH')
+    await item.getByRole('button', { name: 'Pause ballast.bin' }).click()
+    await stopped
+    appendedAt.length = 0
+    silenceAfter(Number.POSITIVE_INFINITY)
+    // What was on its way has ended, and nothing else begins: the server keeps what it has.
+    await eventually(async () => expect(await item.getAttribute('data-state')).toBe('paused'))
+    const received = await untilReceived('ballast.bin', 2 * mebibyte)
+    expect(await item.textContent()).toContain('Paused')
+    expect(await untilReceived('ballast.bin', 2 * mebibyte)).toBe(received)
+    expect(appendedAt).toEqual([])
+    await item.getByRole('button', { name: 'Resume ballast.bin' }).click()
+    await untilStatus('ballast.bin', 'complete')
+    expect(appendedAt).toEqual([expect.any(Number)])
+    expect(appendedAt[0]).toBeGreaterThanOrEqual(received)
+  })
+
+  it('lets a key that may only upload go on, and says when an upload could not be discarded', async () => {
+    await signInAs((await makeKey(['upload'])).key)
+    await page.getByText('It may upload.').waitFor()
+    const path = join(folder, 'crate.bin')
+    await writeFile(path, noise(4 * mebibyte))
+    silenceAfter(2 * mebibyte)
+    await page.setInputFiles('input[type=file]', path)
+    await untilReceived('crate.bin', mebibyte)
+    silenceAfter(Number.POSITIVE_INFINITY)
+    await page.reload()
+    const discard = page.getByRole('button', { name: 'Discard crate.bin' })
+    await discard.waitFor()
+    await page.route('**/v1/tus/*', (route) => route.abort(), { times: 1 })
+    await discard.click()
+    await page.getByRole('alert').filter({ hasText: 'could not be reached' }).waitFor()
+    expect(console.complaints.splice(0)).toEqual([expect.stringContaining('ERR_FAILED')])
+    await discard.click()
+    await page.getByRole('heading', { name: 'Not finished' }).waitFor({ state: 'detached' })
+    await page.reload()
+    await page.getByText('It may upload.').waitFor()
+    expect(await page.evaluate('Object.keys(localStorage)')).toEqual([])
+    await signInAs(key)
   })
 
   it('shows the files that a filter asks for, also when the page is loaded anew', async () => {
