@@ -403,6 +403,40 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     expect(await row('harbour.png').count()).toBe(0)
   })
 
+  it('asks nothing about a domain that the key is not for, and leads back to its own', async () => {
+    for (const place of ['files/elsewhere', 'files/elsewhere/0', 'domains/elsewhere/keys']) {
+      await page.goto(`${page.url().split('#')[0]}#/${place}`)
+      await page.getByRole('heading', { name: 'This key is not for elsewhere' }).waitFor()
+    }
+    await page.getByRole('link', { name: `To ${domain.slug}` }).click()
+    await page.locator('.live-sign.on').waitFor()
+    expect(console.complaints).toEqual([])
+  })
+
+  it('leads a key that only manages to its domain', async () => {
+    await signInAs((await makeKey(['manage'])).key)
+    await page.getByRole('heading', { name: domain.slug, level: 1 }).waitFor()
+    expect(await page.getByRole('link', { name: 'Files' }).count()).toBe(0)
+    await signInAs(key)
+    await page.locator('.live-sign.on').waitFor()
+  })
+
+  it('asks again for a stream of events that was refused', async () => {
+    const later = await page.context().browser()?.newPage()
+    if (!later) throw new Error('The browser has no further page.')
+    await later.clock.install()
+    await later.route('**/v1/events*', (route) => route.fulfill({ status: 500 }), { times: 1 })
+    await later.goto(page.url().split('#')[0] ?? '')
+    await later.getByLabel('Key or administrator’s token').fill(key)
+    const refused = later.waitForResponse((answer) => answer.url().includes('/v1/events') && answer.status() === 500)
+    await later.keyboard.press('Enter')
+    await refused
+    await later.getByText('Connecting …').waitFor()
+    await later.clock.fastForward(31_000)
+    await later.locator('.live-sign.on').waitFor()
+    await later.close()
+  })
+
   it('is used by keyboard', async () => {
     await page.reload()
     await row('handbook.pdf').waitFor()
