@@ -4,7 +4,7 @@ import { expectStatus, makeDomain } from '../support/e2e/domains.ts'
 import { type QueuedWorker, queues } from '../support/e2e/queued-worker.ts'
 import { type RuntimeCpu, watchRuntimeCpu } from '../support/e2e/runtime-cpu.ts'
 
-const backlog = process.env.STEVEDORE_TEST_FULL === '1' ? 5_000 : 120
+const backlog = process.env.STEVEDORE_TEST_FULL === '1' ? 5_000 : 200
 const filesPerUpload = 100
 const points = 10
 

@@ -30,7 +30,10 @@ const readAll = (watcher: Watcher) => new Response(watcher.body).text()
 const numbersOf = (text: string) => parseEvents(text).map(({ data }) => `${data.id} ${data.number}`)
 
 describe('an audience', () => {
-  test('lets a watcher go who does not keep up, with all that he was sent, and nobody else', async () => {
+  // Thousands of events, one after the other: on a busy machine longer than the five seconds that a test has.
+  test('lets a watcher go who does not keep up, with all that he was sent, and nobody else', {
+    timeout: 60_000,
+  }, async () => {
     const audience = new Audience()
     const slow = join(audience)
     const keen = join(audience)

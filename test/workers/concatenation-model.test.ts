@@ -20,7 +20,7 @@ import { alarm, evict } from '../support/workers/sessions.ts'
 import { head, idOf, offsetOf, patch, tusCall } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 1_800_000 })
-afterAll(jobsDone, 60_000)
+afterAll(jobsDone, 120_000)
 
 const isFull = Boolean((env as unknown as Record<string, unknown>).STEVEDORE_TEST_FULL)
 const runs = isFull ? 300 : 15

@@ -23,7 +23,7 @@ import { makeToken, usesTaken } from '../support/workers/tokens.ts'
 import { created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 const asAdmin = { key: adminToken }
 

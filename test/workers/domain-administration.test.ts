@@ -28,7 +28,7 @@ import {
 import { appWith, depsWith, faultyD1, HeldQueue } from '../support/workers/faults.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 const asAdmin = { key: adminToken }
 

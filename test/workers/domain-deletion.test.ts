@@ -31,7 +31,7 @@ import {
 import { appWith, depsWith, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 const asAdmin = { key: adminToken }
 const hourMs = 3600_000

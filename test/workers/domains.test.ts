@@ -617,4 +617,4 @@ describe('in production', () => {
   })
 })
 
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)

@@ -23,7 +23,7 @@ import {
  * socket can send is in test/e2e/host-tricks.test.ts.
  */
 
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 let demo: TestDomain
 let other: TestDomain

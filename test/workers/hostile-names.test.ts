@@ -18,7 +18,7 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 
-afterAll(jobsDone, 60_000)
+afterAll(jobsDone, 120_000)
 
 let domain: TestDomain
 beforeAll(async () => {
@@ -36,6 +36,7 @@ const contentHeaders = [
   'cross-origin-resource-policy',
   'etag',
   'repr-digest',
+  'server-timing',
   'vary',
   'x-content-type-options',
   'x-request-id',

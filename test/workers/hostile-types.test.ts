@@ -12,7 +12,7 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 
-afterAll(jobsDone, 60_000)
+afterAll(jobsDone, 120_000)
 
 const domains = new Map<PolicyName, TestDomain>()
 let refuses: TestDomain

@@ -13,7 +13,7 @@ import {
 } from '../support/workers/client.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 describe('a domain may have the hostname', () => {
   const base = 'uploads.example.com'

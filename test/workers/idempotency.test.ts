@@ -25,7 +25,7 @@ import { appWith, faultyD1, HeldQueue } from '../support/workers/faults.ts'
 import * as samples from '../support/workers/samples.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 const large = noise(6 * 1024 * 1024)
 const withKey = (key: string, more: Record<string, string> = {}) => ({ headers: { 'idempotency-key': key, ...more } })

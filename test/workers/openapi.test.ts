@@ -25,7 +25,7 @@ import * as samples from '../support/workers/samples.ts'
 import { create, created, patch, tusCall } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 const asAdmin = { key: adminToken }
 const asJson = { 'content-type': 'application/json' }

@@ -12,7 +12,7 @@ import {
   putFile,
 } from '../support/workers/client.ts'
 
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 describe('allowed extensions', () => {
   test.each(['report.pdf', 'REPORT.PDF', 'a.b.pdf', '.x.pdf', 'space.pdf ', '../elsewhere/report.pdf'])(

@@ -21,7 +21,7 @@ import * as samples from '../support/workers/samples.ts'
 import { askForLink, claimsOf, makeLink, makeToken } from '../support/workers/tokens.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 const asAdmin = { key: adminToken }
 const daySeconds = 24 * 3600

@@ -22,7 +22,7 @@ import { evict } from '../support/workers/sessions.ts'
 import { idOf } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 1_800_000 })
-afterAll(jobsDone, 60_000)
+afterAll(jobsDone, 120_000)
 
 const isFull = Boolean((env as unknown as Record<string, unknown>).STEVEDORE_TEST_FULL)
 const runs = isFull ? 400 : 25

@@ -27,7 +27,7 @@ import { askForToken } from '../support/workers/tokens.ts'
 import { created, idOf, patch } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 const digest = (algorithm: 'sha-256' | 'sha-512', bytes: Uint8Array | string) =>
   `${algorithm}=:${createHash(algorithm.replace('-', '')).update(bytes).digest('base64')}:`

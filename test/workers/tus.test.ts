@@ -30,7 +30,7 @@ import {
 } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 const allExtensions = [
   'checksum',

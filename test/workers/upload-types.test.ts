@@ -20,7 +20,7 @@ import {
 } from '../support/workers/client.ts'
 import * as samples from '../support/workers/samples.ts'
 
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 describe('a file that is not what it is declared to be', () => {
   let domain: TestDomain

@@ -27,7 +27,7 @@ import {
 import * as samples from '../support/workers/samples.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
-afterAll(jobsDone, 30_000)
+afterAll(jobsDone, 120_000)
 
 const kibibyte = 1024
 const mebibyte = 1024 * kibibyte

@@ -180,7 +180,7 @@ export async function completeUpload(
 export async function jobsDone(): Promise<void> {
   await eventually(async () => {
     expect(await allRows("SELECT id FROM uploaded_files WHERE status IN ('pending', 'processing')")).toEqual([])
-  })
+  }, 110_000)
 }
 
 /** Fails with the answer's own text when it has another status than this. */
