@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Locator, Page } from 'playwright-core'
+import type { Locator, Page, Request } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
 import { chromiumMissing } from '../support/e2e/chromium.ts'
@@ -22,6 +22,9 @@ vi.setConfig({ testTimeout: 120_000 })
 /** Runs in the page, whose types are not in reach here. */
 const widthOf = (image: unknown) =>
   (image as { decode(): Promise<void> }).decode().then(() => (image as { naturalWidth: number }).naturalWidth)
+
+/** One pixel, in ASCII. */
+const smallestPicture = 'GIF89a\x01\x00\x01\x00\x00\x00\x00;'
 
 /** For what is no page of its own. */
 const twoLooks = ['desktop-light', 'phone-dark'] as const
@@ -45,9 +48,15 @@ describe.skipIf(chromiumMissing)('the web console', () => {
   let key: string
   let folder: string
 
-  /** A connection brings this many bytes to the server, and is silent from then on. */
   let bytesUntilSilent = Number.POSITIVE_INFINITY
   const silent = new Set<number>()
+  /** By connections, since the last call of `silenceAfter`: the browser uses them again. */
+  const bytesToServer = new Map<number, number>()
+  /** From now on a connection brings this many bytes to the server, and is silent after them for good. */
+  const silenceAfter = (bytes: number) => {
+    bytesUntilSilent = bytes
+    bytesToServer.clear()
+  }
   /** The offsets at which the page's appends began, in their order. */
   const appendedAt: number[] = []
 
@@ -55,8 +64,10 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     folder = await mkdtemp(join(tmpdir(), 'stevedore-console-files-'))
     worker = await startLocalWorker()
     network = await startMeddlingProxy(worker.port, {
-      toServer: (chunk, { index, bytesToServer }) => {
-        if (bytesToServer >= bytesUntilSilent) silent.add(index)
+      toServer: (chunk, { index }) => {
+        const before = bytesToServer.get(index) ?? 0
+        bytesToServer.set(index, before + chunk.length)
+        if (before >= bytesUntilSilent) silent.add(index)
         return silent.has(index) ? Buffer.alloc(0) : chunk
       },
     })
@@ -82,8 +93,7 @@ describe.skipIf(chromiumMissing)('the web console', () => {
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
 
-  async function makeKey(): Promise<{ id: string; key: string }> {
-    const scopes = ['upload', 'read', 'delete', 'manage']
+  async function makeKey(scopes = ['upload', 'read', 'delete', 'manage']): Promise<{ id: string; key: string }> {
     const made = await asAdministrator('POST', `/v1/domains/${domain.slug}/keys`, { scopes })
     expectStatus(made, 201)
     return made.json()
@@ -185,10 +195,13 @@ describe.skipIf(chromiumMissing)('the web console', () => {
       expect(seen).toEqual(expect.arrayContaining([`${name} has progress`, `${name} sending`, `${name} sent`]))
     }
     const thumbnail = row('harbour.png').locator('img')
+    // It is fetched when it is seen.
+    await row('harbour.png').scrollIntoViewIfNeeded()
     await thumbnail.waitFor()
     expect(await thumbnail.evaluate(widthOf)).toBe(400)
     expect.soft(await console.lookAt('files')).toEqual([])
     await page.getByText('Grid', { exact: true }).click()
+    await page.locator('.file-card').filter({ hasText: 'harbour.png' }).scrollIntoViewIfNeeded()
     await page.locator('.file-card img').waitFor()
     expect.soft(await console.lookAt('grid')).toEqual([])
     await page.getByText('Table', { exact: true }).click()
@@ -203,20 +216,24 @@ describe.skipIf(chromiumMissing)('the web console', () => {
       'This kind of file is not taken here. Taken are image/*, video/*, application/pdf, application/octet-stream.',
     )
     expect(await queued('notes.txt').getByRole('button').count()).toBe(0)
+    // Chosen again it is a new try, and not passed over.
+    await page.setInputFiles('input[type=file]', path)
+    await eventually(() => expect(console.complaints).toHaveLength(2))
+    await queued('notes.txt').getByRole('alert').waitFor()
     await page.getByRole('button', { name: 'Clear finished' }).click()
     expect(await page.locator('.queue-item').count()).toBe(0)
-    expect(console.complaints.splice(0)).toEqual([expect.stringContaining('415')])
+    expect(console.complaints.splice(0)).toEqual([expect.stringContaining('415'), expect.stringContaining('415')])
   })
 
   it('goes on with a large file where it was when the page was loaded anew', async () => {
     const bytes = noise(12 * mebibyte)
     const path = join(folder, 'cargo.bin')
     await writeFile(path, bytes)
-    bytesUntilSilent = 7 * mebibyte
+    silenceAfter(7 * mebibyte)
     await page.setInputFiles('input[type=file]', path)
     const received = await untilReceived('cargo.bin', 6 * mebibyte)
     expect(await queued('cargo.bin').getAttribute('data-state')).toBe('sending')
-    bytesUntilSilent = Number.POSITIVE_INFINITY
+    silenceAfter(Number.POSITIVE_INFINITY)
     appendedAt.length = 0
     await page.reload()
     await page.getByRole('heading', { name: 'Not finished' }).waitFor()
@@ -231,28 +248,66 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     await untilStatus('cargo.bin', 'complete')
     expect(appendedAt).toEqual([expect.any(Number)])
     expect(appendedAt[0]).toBeGreaterThanOrEqual(received)
+    await page.getByRole('button', { name: 'Clear finished' }).click()
+    await queued('cargo.bin').waitFor({ state: 'detached' })
+    expect(await page.getByRole('heading', { name: 'Not finished' }).count()).toBe(0)
     await row('cargo.bin').getByRole('link').click()
     await page.getByText(sha256(bytes), { exact: true }).waitFor()
     await page.getByRole('link', { name: '← Files' }).click()
   })
 
-  it('pauses an upload, resumes and cancels it', async () => {
-    const path = join(folder, 'ballast.bin')
-    await writeFile(path, noise(9 * mebibyte))
-    bytesUntilSilent = 3 * mebibyte
-    await page.setInputFiles('input[type=file]', path)
-    await untilReceived('ballast.bin', 2 * mebibyte)
-    const item = queued('ballast.bin')
-    await item.getByRole('button', { name: 'Pause ballast.bin' }).click()
-    await eventually(async () => expect(await item.getAttribute('data-state')).toBe('paused'))
-    await item.getByRole('button', { name: 'Resume ballast.bin' }).click()
-    await eventually(async () => expect(await item.getAttribute('data-state')).toBe('sending'))
-    bytesUntilSilent = Number.POSITIVE_INFINITY
-    await item.getByRole('button', { name: 'Cancel ballast.bin' }).click()
+  it('pauses an upload, goes on with it where it was, and cancels another', async () => {
+    const paths = ['ballast.bin', 'anchor.bin'].map((name) => join(folder, name))
+    for (const path of paths) await writeFile(path, noise(9 * mebibyte))
+    silenceAfter(3 * mebibyte)
+    await page.setInputFiles('input[type=file]', paths)
+    const [item, cancelled] = [queued('ballast.bin'), queued('anchor.bin')]
+    await untilReceived('anchor.bin', 2 * mebibyte)
+    await cancelled.getByRole('button', { name: 'Cancel anchor.bin' }).click()
     await eventually(async () => {
-      expect(await item.count()).toBe(0)
-      expect(await row('ballast.bin').count()).toBe(0)
+      expect(await cancelled.count()).toBe(0)
+      expect(await row('anchor.bin').count()).toBe(0)
     })
+    await untilReceived('ballast.bin', 2 * mebibyte)
+    const stopped = page.waitForEvent('requestfailed', (request) => request.method() === 'PATCH')
+    await item.getByRole('button', { name: 'Pause ballast.bin' }).click()
+    await stopped
+    appendedAt.length = 0
+    silenceAfter(Number.POSITIVE_INFINITY)
+    // What was on its way has ended, and nothing else begins: the server keeps what it has.
+    await eventually(async () => expect(await item.getAttribute('data-state')).toBe('paused'))
+    const received = await untilReceived('ballast.bin', 2 * mebibyte)
+    expect(await item.textContent()).toContain('Paused')
+    expect(await untilReceived('ballast.bin', 2 * mebibyte)).toBe(received)
+    expect(appendedAt).toEqual([])
+    await item.getByRole('button', { name: 'Resume ballast.bin' }).click()
+    await untilStatus('ballast.bin', 'complete')
+    expect(appendedAt).toEqual([expect.any(Number)])
+    expect(appendedAt[0]).toBeGreaterThanOrEqual(received)
+  })
+
+  it('lets a key that may only upload go on, and says when an upload could not be discarded', async () => {
+    await signInAs((await makeKey(['upload'])).key)
+    await page.getByText('It may upload.').waitFor()
+    const path = join(folder, 'crate.bin')
+    await writeFile(path, noise(4 * mebibyte))
+    silenceAfter(2 * mebibyte)
+    await page.setInputFiles('input[type=file]', path)
+    await untilReceived('crate.bin', mebibyte)
+    silenceAfter(Number.POSITIVE_INFINITY)
+    await page.reload()
+    const discard = page.getByRole('button', { name: 'Discard crate.bin' })
+    await discard.waitFor()
+    await page.route('**/v1/tus/*', (route) => route.abort(), { times: 1 })
+    await discard.click()
+    await page.getByRole('alert').filter({ hasText: 'could not be reached' }).waitFor()
+    expect(console.complaints.splice(0)).toEqual([expect.stringContaining('ERR_FAILED')])
+    await discard.click()
+    await page.getByRole('heading', { name: 'Not finished' }).waitFor({ state: 'detached' })
+    await page.reload()
+    await page.getByText('It may upload.').waitFor()
+    expect(await page.evaluate('Object.keys(localStorage)')).toEqual([])
+    await signInAs(key)
   })
 
   it('shows the files that a filter asks for, also when the page is loaded anew', async () => {
@@ -268,11 +323,11 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     await row('handbook.pdf').waitFor()
   })
 
-  it('shows more pages of a long list, and keeps them while new files come in', async () => {
+  it('shows more pages of a long list, keeps them while new files come in, and asks for the pictures that are seen', async () => {
     const shelf = await makeDomain(worker, { anonymousUpload: false, steps: [] })
     const shelve = async (names: string[]) => {
       const parts = names.map(
-        (name) => `--x\r\nContent-Disposition: form-data; name=f; filename=${name}\r\n\r\nabc\r\n`,
+        (name) => `--x\r\nContent-Disposition: form-data; name=f; filename=${name}\r\n\r\n${smallestPicture}\r\n`,
       )
       const answer = await worker.call('POST', '/v1/uploads', {
         host: shelf.host,
@@ -281,18 +336,35 @@ describe.skipIf(chromiumMissing)('the web console', () => {
       })
       expectStatus(answer, 202)
     }
-    await shelve(Array.from({ length: 60 }, (_, index) => `file-${index}.txt`))
+    await shelve(Array.from({ length: 60 }, (_, index) => `file-${index}.gif`))
+    const asked = new Set<string>()
+    const underWay = new Set<Request>()
+    let mostUnderWay = 0
+    const note = (request: Request) => {
+      if (!/\/v1\/uploads\/[0-9a-f-]{36}\?/.test(request.url())) return
+      asked.add(request.url())
+      mostUnderWay = Math.max(mostUnderWay, underWay.add(request).size)
+    }
+    page.on('request', note)
+    page.on('requestfinished', (request) => underWay.delete(request))
     await signInAs(adminToken)
     await page.goto(`${page.url().split('#')[0]}#/files/${shelf.slug}`)
     await page.locator('.live-sign.on').waitFor()
     const rows = page.locator('tbody tr')
     await eventually(async () => expect(await rows.count()).toBe(50))
+    await eventually(() => expect(asked.size).toBeGreaterThan(0))
+    expect(asked.size).toBeLessThan(50)
     await page.getByRole('button', { name: 'Show more' }).click()
     await eventually(async () => expect(await rows.count()).toBe(60))
     expect(await page.getByRole('button', { name: 'Show more' }).count()).toBe(0)
-    await shelve(['newest.txt'])
-    await row('newest.txt').waitFor()
+    await shelve(['newest.gif'])
+    await row('newest.gif').waitFor()
     expect(await rows.count()).toBe(61)
+    const askedBefore = asked.size
+    await rows.last().scrollIntoViewIfNeeded()
+    await eventually(() => expect(asked.size).toBeGreaterThan(askedBefore))
+    expect(mostUnderWay).toBeLessThanOrEqual(6)
+    page.off('request', note)
     await signInAs(key)
     await row('harbour.png').waitFor()
   })
@@ -329,6 +401,40 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
     await row('handbook.pdf').waitFor()
     expect(await row('harbour.png').count()).toBe(0)
+  })
+
+  it('asks nothing about a domain that the key is not for, and leads back to its own', async () => {
+    for (const place of ['files/elsewhere', 'files/elsewhere/0', 'domains/elsewhere/keys']) {
+      await page.goto(`${page.url().split('#')[0]}#/${place}`)
+      await page.getByRole('heading', { name: 'This key is not for elsewhere' }).waitFor()
+    }
+    await page.getByRole('link', { name: `To ${domain.slug}` }).click()
+    await page.locator('.live-sign.on').waitFor()
+    expect(console.complaints).toEqual([])
+  })
+
+  it('leads a key that only manages to its domain', async () => {
+    await signInAs((await makeKey(['manage'])).key)
+    await page.getByRole('heading', { name: domain.slug, level: 1 }).waitFor()
+    expect(await page.getByRole('link', { name: 'Files' }).count()).toBe(0)
+    await signInAs(key)
+    await page.locator('.live-sign.on').waitFor()
+  })
+
+  it('asks again for a stream of events that was refused', async () => {
+    const later = await page.context().browser()?.newPage()
+    if (!later) throw new Error('The browser has no further page.')
+    await later.clock.install()
+    await later.route('**/v1/events*', (route) => route.fulfill({ status: 500 }), { times: 1 })
+    await later.goto(page.url().split('#')[0] ?? '')
+    await later.getByLabel('Key or administrator’s token').fill(key)
+    const refused = later.waitForResponse((answer) => answer.url().includes('/v1/events') && answer.status() === 500)
+    await later.keyboard.press('Enter')
+    await refused
+    await later.getByText('Connecting …').waitFor()
+    await later.clock.fastForward(31_000)
+    await later.locator('.live-sign.on').waitFor()
+    await later.close()
   })
 
   it('is used by keyboard', async () => {

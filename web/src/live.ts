@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals'
-import { streamingClientFor, type WatchedEvent } from './api.ts'
+import { sleep } from '../../client/retry.ts'
+import { StevedoreError, streamingClientFor, type WatchedEvent } from './api.ts'
 
 /** What is told of a domain's uploads; `connected`: what was read before may be out of date. */
 export type LiveEvent = WatchedEvent | { type: 'connected' }
@@ -23,6 +24,9 @@ interface Stream {
   listeners: Set<Listener>
   end: AbortController
 }
+
+/** How long after the client has given the stream up it is asked for again. */
+const againMs = 30_000
 
 /** One stream for the whole console: only one domain is looked at at a time. */
 let stream: Stream | undefined
@@ -57,19 +61,32 @@ async function run({ domain, listeners, end }: Stream): Promise<void> {
     isLive.value = isConnected
     if (isConnected) tell({ type: 'connected' })
   })
-  try {
-    for await (const event of client.watchAll({ signal: end.signal })) {
-      noteProgress(event)
-      tell(event)
+  while (!end.signal.aborted) {
+    try {
+      for await (const event of client.watchAll({ signal: end.signal })) {
+        noteProgress(event)
+        tell(event)
+      }
+    } catch (error) {
+      if (isForGood(error)) break
     }
-  } catch {
-    // Its own end; or a refusal, of which the indicator tells: the page works without the stream, and the next one that
-    // is opened asks for it again.
+    if (end.signal.aborted) break
+    showNothing()
+    await sleep(againMs, end.signal).catch(() => {})
   }
   if (stream?.end !== end && stream !== undefined) return
   stream = undefined
+  showNothing()
+}
+
+function showNothing(): void {
   isLive.value = false
   liveProgress.value = new Map()
+}
+
+/** Whether asking again can't help: the page works without the stream, and the indicator tells of it. */
+function isForGood(error: unknown): boolean {
+  return error instanceof StevedoreError && [401, 403].includes(error.status)
 }
 
 /** Progress is over with the next event of its upload. */

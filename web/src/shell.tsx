@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact'
+import { seesFiles } from './home.ts'
 import icon from './icon.svg'
 import { Button } from './parts/button.tsx'
 import { DomainChoice } from './parts/domain-choice.tsx'
@@ -12,7 +13,9 @@ export function Shell({ session, children }: { session: Session; children: Compo
   const domainsHref =
     isAdministrator || session.domain === null ? hrefTo(['domains']) : hrefTo(['domains', session.domain])
   const links = [
-    ...(session.domain === null ? [] : [{ name: 'files', label: 'Files', href: hrefTo(['files', session.domain]) }]),
+    ...(session.domain !== null && seesFiles(session)
+      ? [{ name: 'files', label: 'Files', href: hrefTo(['files', session.domain]) }]
+      : []),
     ...(session.scopes.includes('manage')
       ? [{ name: 'domains', label: isAdministrator ? 'Domains' : 'Domain', href: domainsHref }]
       : []),

@@ -1,3 +1,4 @@
+import { RateLimitedQueue } from '@uppy/core/utils'
 import { clientFor, type Upload, type UploadDetail, type Variant } from './api.ts'
 
 /** A picture that the page may show: its key is needed to read it, and `<img>` can send none, so it is fetched first. */
@@ -10,6 +11,9 @@ export interface Picture {
 /** How many pictures are kept in memory. */
 const mostKept = 300
 
+/** So many thumbnails are fetched at once at most; the others wait, and leave room for what else the page asks for. */
+const fetching = new RateLimitedQueue(6)
+
 const kept = new Map<string, Promise<Picture | null>>()
 
 /** Whether an upload may have a picture. */
@@ -19,11 +23,12 @@ export function isPicture({ type, status }: Pick<Upload, 'type' | 'status'>): bo
 
 /** The smallest picture that a step has made of an upload; null when there is none. */
 export function thumbnailOf({ domain, id, generation }: Upload): Promise<Picture | null> {
-  return remember(`${id}/${generation}/thumbnail`, async () => {
+  const fetchSmallest = fetching.wrapPromiseFunction(async () => {
     const { variants } = await clientFor(domain).get(id)
     const smallest = bySize(variants)[0]
     return smallest ? fetchVariant(domain, id, smallest) : null
   })
+  return remember(`${id}/${generation}/thumbnail`, fetchSmallest)
 }
 
 /** The largest one; null when there is none. */

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { chromium, type Page } from 'playwright-core'
 import { accessibilityViolations } from './accessibility.ts'
@@ -20,8 +19,6 @@ export interface ConsolePage {
   foreignRequests: string[]
   /** What the browser complained of: errors of scripts, of the content security policy, and answers from 400 on. */
   complaints: string[]
-  /** Where the screenshots are. */
-  folder: string
   /**
    * Looks at what is shown in both colour schemes, at desktop and phone width: keeps a screenshot of each, and gives
    * what is wrong: violations that axe finds, and what is wider than the window. With `only`, in some of them.
@@ -30,11 +27,10 @@ export interface ConsolePage {
   close(): Promise<void>
 }
 
-/** Opens the console at `origin`. Screenshots go to `test-results/console`, in CI to the temporary folder. */
-export async function openConsole(origin: string): Promise<ConsolePage> {
-  const folder = process.env.CI
-    ? await mkdtemp(join(tmpdir(), 'stevedore-console-'))
-    : join(repository, 'test-results/console')
+const folder = join(repository, 'test-results/console')
+
+/** Opens the console at `origin`, at a place in it such as `#/domains`. Screenshots go to `test-results/console`. */
+export async function openConsole(origin: string, place = ''): Promise<ConsolePage> {
   await mkdir(folder, { recursive: true })
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
   const page = await browser.newPage({ reducedMotion: 'reduce' })
@@ -49,7 +45,7 @@ export async function openConsole(origin: string): Promise<ConsolePage> {
     if (message.type() === 'error') complaints.push(`${message.text()} (${message.location().url})`)
   })
   page.on('pageerror', (error) => complaints.push(String(error)))
-  await page.goto(origin)
+  await page.goto(`${origin}/${place}`)
 
   async function lookAt(name: string, only?: readonly Look[]): Promise<string[]> {
     const wrong: string[] = []
@@ -66,5 +62,5 @@ export async function openConsole(origin: string): Promise<ConsolePage> {
     return wrong
   }
 
-  return { page, foreignRequests, complaints, folder, lookAt, close: () => browser.close() }
+  return { page, foreignRequests, complaints, lookAt, close: () => browser.close() }
 }

@@ -1,11 +1,12 @@
 import { useEffect } from 'preact/hooks'
+import { homeOf } from '../home.ts'
 import { Loading } from '../parts/loading.tsx'
-import { goTo, hrefTo } from '../router.ts'
+import { goTo } from '../router.ts'
 import { requireSession } from '../session.ts'
 
-/** Goes on to the files of the session's domain, or to the domains when the administrator has chosen none. */
+/** Goes on to where the session begins. */
 export function Start() {
-  const { domain } = requireSession()
-  useEffect(() => goTo(domain === null ? hrefTo(['domains']) : hrefTo(['files', domain]), { replace: true }), [domain])
+  const home = homeOf(requireSession())
+  useEffect(() => goTo(home, { replace: true }), [home])
   return <Loading what="the console" />
 }

@@ -1,17 +1,20 @@
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Upload } from '../api.ts'
 import { isPicture, type Picture, thumbnailOf } from '../thumbnails.ts'
+import { useSeen } from './use-seen.ts'
 import './thumbnail.css'
 
 /** The picture of an upload, or the letters of its kind where there is none. It says nothing that the name does not. */
 export function Thumbnail({ upload }: { upload: Upload }) {
   const [picture, setPicture] = useState<Picture | null>(null)
+  const frame = useRef<HTMLSpanElement>(null)
+  const isSeen = useSeen(frame)
   const { id, generation, status } = upload
   // Any other change of the upload leaves its picture as it is.
   useEffect(() => {
     let isGone = false
     setPicture(null)
-    if (isPicture(upload)) {
+    if (isSeen && isPicture(upload)) {
       thumbnailOf(upload).then(
         (found) => isGone || setPicture(found),
         // Without its picture the file is still there.
@@ -21,9 +24,9 @@ export function Thumbnail({ upload }: { upload: Upload }) {
     return () => {
       isGone = true
     }
-  }, [id, generation, status])
+  }, [id, generation, status, isSeen])
   return (
-    <span class="thumbnail" aria-hidden="true">
+    <span class="thumbnail" ref={frame} aria-hidden="true">
       {picture ? <img src={picture.url} alt="" /> : <span>{kindOf(upload)}</span>}
     </span>
   )

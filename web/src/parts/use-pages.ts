@@ -11,6 +11,8 @@ export interface Paged<Item> {
   items: Item[] | undefined
   error: unknown
   hasMore: boolean
+  /** How many pages are there. */
+  pageCount: number
   /** Fetches the next page. */
   more(): void
   /** Begins again with the first page; what was there stays until then. */
@@ -24,6 +26,7 @@ export function usePages<Item>(
 ): Paged<Item> {
   const [items, setItems] = useState<Item[]>()
   const [nextCursor, setNextCursor] = useState<string | null>(null)
+  const [pageCount, setPageCount] = useState(0)
   const [error, setError] = useState<unknown>(null)
   const [round, setRound] = useState(0)
   const current = useRef(new AbortController())
@@ -35,6 +38,7 @@ export function usePages<Item>(
         if (signal.aborted) return
         setItems([...before, ...page.items])
         setNextCursor(page.nextCursor)
+        setPageCount((count) => (cursor === undefined ? 1 : count + 1))
         setError(null)
       },
       (failure) => signal.aborted || setError(failure),
@@ -49,5 +53,6 @@ export function usePages<Item>(
   }, [...inputs, round])
 
   const reload = useCallback(() => setRound((before) => before + 1), [])
-  return { items, error, hasMore: nextCursor !== null, more: () => take(nextCursor ?? undefined, items ?? []), reload }
+  const more = () => take(nextCursor ?? undefined, items ?? [])
+  return { items, error, hasMore: nextCursor !== null, pageCount, more, reload }
 }

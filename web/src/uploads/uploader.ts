@@ -15,6 +15,12 @@ export type QueuedFile = ReturnType<Uploader['getFiles']>[number]
 const appendBytes = 32 * 1024 * 1024
 const atOnce = 3
 
+/**
+ * Milliseconds before each further try, about eleven minutes in all: a train's tunnel or a router's restart is waited
+ * for. They begin anew whenever something has gone through.
+ */
+const retryDelays = [100, 1000, 3000, 5000, 10_000, 20_000, ...Array<number>(20).fill(30_000)]
+
 /** Why a file of the queue was not taken, by its id there. */
 export const uploadErrors = signal<ReadonlyMap<string, Error>>(new Map())
 
@@ -49,7 +55,10 @@ function makeUploader(domain: string): Uploader {
     autoProceed: true,
     logger: { debug: () => {}, warn: () => {}, error: () => {} },
     onBeforeFileAdded: (file, files) => {
-      if (Object.hasOwn(files, file.id)) return false
+      if (Object.hasOwn(files, file.id)) {
+        if (!isOver(files[file.id])) return false
+        uploader.removeFile(file.id)
+      }
       const own = metadataFor(domain)
       return {
         ...file,
@@ -64,6 +73,7 @@ function makeUploader(domain: string): Uploader {
     headers: () => requestHeaders(domain),
     chunkSize: appendBytes,
     limit: atOnce,
+    retryDelays,
     removeFingerprintOnSuccess: true,
   })
   uploader.on('upload-error', (file, _error, response) => {
@@ -76,6 +86,11 @@ function makeUploader(domain: string): Uploader {
   uploader.on('upload-retry', (file) => forgetError(file.id))
   uploader.on('file-removed', (file) => forgetError(file.id))
   return uploader
+}
+
+/** Whether a file of the queue has been sent or refused: chosen again, it is a new one. */
+function isOver(file: QueuedFile | undefined): boolean {
+  return file !== undefined && (Boolean(file.progress.uploadComplete) || uploadErrors.peek().has(file.id))
 }
 
 /** Where an upload is, once the server has said it. */

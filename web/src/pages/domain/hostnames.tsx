@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks'
 import { at, type Hostname, problemsOf, tell } from '../../administration.ts'
 import { messageOf } from '../../api.ts'
+import { domainHost } from '../../domain-host.ts'
 import { Button } from '../../parts/button.tsx'
 import { CopyButton } from '../../parts/copy-button.tsx'
 import { Confirmation } from '../../parts/dialog.tsx'
@@ -15,13 +16,20 @@ import type { TabProps } from './tab.ts'
 /** The hostnames that lead to the domain. */
 export function Hostnames({ domain, reload }: TabProps) {
   const { slug, hostnames } = domain
+  const ownHost = domainHost(slug, location.host)
   return (
     <Panel
       title="Hostnames"
       about={
-        <>
-          The domain is always served at <code>{`${slug}.${location.host}`}</code>. These lead to it as well.
-        </>
+        ownHost === null ? (
+          <>
+            These lead to the domain. At <code>{location.host}</code>, requests name it in <code>X-Upload-Domain</code>.
+          </>
+        ) : (
+          <>
+            The domain is always served at <code>{ownHost}</code>. These lead to it as well.
+          </>
+        )
       }
     >
       <AddHostname slug={slug} onAdded={reload} />

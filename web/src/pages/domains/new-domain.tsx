@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import { type Domain, tell } from '../../administration.ts'
+import { domainHost } from '../../domain-host.ts'
 import { Field } from '../../parts/field.tsx'
 import { FormDialog } from '../../parts/form-dialog.tsx'
 import { goTo, hrefTo } from '../../router.ts'
@@ -24,7 +25,7 @@ export function NewDomain({ onClose }: { onClose: () => void }) {
         <>
           <Field
             label="Name"
-            hint={`Lower-case letters, digits and hyphens. It is served at ${/^[a-z0-9-]+$/.test(slug) ? slug : 'name'}.${location.host}.`}
+            hint={`Lower-case letters, digits and hyphens. ${servedAt(slug)}`.trim()}
             error={problems.get('slug')}
           >
             {(control) => (
@@ -64,4 +65,10 @@ export function NewDomain({ onClose }: { onClose: () => void }) {
       )}
     </FormDialog>
   )
+}
+
+/** Where the domain will be served, as far as that is known. */
+function servedAt(slug: string): string {
+  const host = domainHost(/^[a-z0-9-]+$/.test(slug) ? slug : 'name', location.host)
+  return host === null ? '' : `It is served at ${host}.`
 }

@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { clientFor, type HistoryEvent, StevedoreError, type UploadDetail } from '../../api.ts'
 import { followDomain } from '../../live.ts'
+import { oneAtATime } from '../../parts/one-at-a-time.ts'
 
 export interface FileState {
   /** Undefined until it is there. */
@@ -18,29 +19,20 @@ export function useFile(domain: string, id: string): FileState {
   const [state, setState] = useState<FileState>(nothingYet)
   useEffect(() => {
     let isGone = false
-    let isReading = false
-    let isOutOfDate = false
     setState(nothingYet)
 
-    // One reading at a time: what happens during one is seen by the next.
-    const read = async () => {
-      isOutOfDate = true
-      if (isReading) return
-      isReading = true
-      while (isOutOfDate && !isGone) {
-        isOutOfDate = false
-        const next = await readFile(domain, id)
-        if (!isGone) setState((before) => ({ ...before, ...next }))
-      }
-      isReading = false
-    }
+    const read = oneAtATime(async () => {
+      if (isGone) return
+      const next = await readFile(domain, id)
+      if (!isGone) setState((before) => ({ ...before, ...next }))
+    })
 
-    void read()
+    read()
     const leave = followDomain(domain, (event) => {
-      if (event.type === 'connected' || event.type === 'reset') void read()
+      if (event.type === 'connected' || event.type === 'reset') read()
       else if (event.id !== id || event.type === 'progress') return
       else if (event.status === 'deleted') setState({ ...nothingYet, isDeleted: true })
-      else void read()
+      else read()
     })
     return () => {
       isGone = true

@@ -26,7 +26,9 @@ export function Files({ domain }: { domain: string }) {
         <FileList domain={domain} filter={readFilter(place.value)} />
       ) : (
         <Empty title="This key does not read">
-          <p>It may upload. To see what there is, sign in with a key that has the scope “read”.</p>
+          <p>
+            {mayDo('upload') && 'It may upload. '}To see what there is, sign in with a key that has the scope “read”.
+          </p>
         </Empty>
       )}
     </div>

@@ -1,8 +1,15 @@
 import { useEffect, useState } from 'preact/hooks'
-import { clientFor } from '../../api.ts'
 import { Button } from '../../parts/button.tsx'
+import { ErrorNotice } from '../../parts/notice.tsx'
 import { formatBytes } from '../../parts/sizes.ts'
-import { forgetUnfinished, listUnfinished, type UnfinishedUpload } from '../../uploads/unfinished.ts'
+import { useAction } from '../../parts/use-action.ts'
+import {
+  discardUnfinished,
+  forgetUnfinished,
+  listUnfinished,
+  receivedOf,
+  type UnfinishedUpload,
+} from '../../uploads/unfinished.ts'
 import type { QueueItem } from './use-queue.ts'
 
 interface Waiting extends UnfinishedUpload {
@@ -23,22 +30,26 @@ interface UnfinishedUploadsProps {
  */
 export function UnfinishedUploads({ domain, queue, onChoose }: UnfinishedUploadsProps) {
   const [found, setFound] = useState<readonly Waiting[]>([])
+  const { isBusy, error, start } = useAction()
+  const queued = new Set(queue.map(({ url }) => url))
   useEffect(() => {
     let isGone = false
-    findWaiting(domain).then((waiting) => isGone || setFound(waiting))
+    findWaiting(domain, queued).then((waiting) => isGone || setFound(waiting))
     return () => {
       isGone = true
     }
   }, [domain])
+  // What was in the queue once is waited for no longer, whatever became of it there.
+  useEffect(() => {
+    if (found.some(({ url }) => queued.has(url))) setFound(found.filter(({ url }) => !queued.has(url)))
+  })
 
-  const queued = new Set(queue.map(({ url }) => url))
   const waiting = found.filter(({ url }) => !queued.has(url))
   if (waiting.length === 0) return null
 
-  const discard = async ({ id, url }: Waiting) => {
-    setFound((before) => before.filter((upload) => upload.url !== url))
-    await forgetUnfinished(url)
-    await clientFor(domain).call('DELETE', `/v1/tus/${id}`, { headers: { 'Tus-Resumable': '1.0.0' } })
+  const discard = async (upload: Waiting) => {
+    await discardUnfinished(domain, upload)
+    setFound((before) => before.filter(({ url }) => url !== upload.url))
   }
 
   return (
@@ -47,6 +58,7 @@ export function UnfinishedUploads({ domain, queue, onChoose }: UnfinishedUploads
       <p class="soft">
         Choose or drop the same {waiting.length === 1 ? 'file' : 'files'} again: the upload goes on where it was.
       </p>
+      <ErrorNotice error={error} />
       <ul class="stack tight">
         {waiting.map((upload) => (
           <li key={upload.url} class="queue-item" data-state="unfinished">
@@ -59,7 +71,13 @@ export function UnfinishedUploads({ domain, queue, onChoose }: UnfinishedUploads
                 <Button compact onClick={onChoose} aria-label={`Choose again: ${upload.filename}`}>
                   Choose again
                 </Button>
-                <Button look="quiet" compact onClick={() => discard(upload)} aria-label={`Discard ${upload.filename}`}>
+                <Button
+                  look="quiet"
+                  compact
+                  disabled={isBusy}
+                  onClick={() => start(() => discard(upload))}
+                  aria-label={`Discard ${upload.filename}`}
+                >
                   Discard
                 </Button>
               </span>
@@ -77,17 +95,17 @@ export function UnfinishedUploads({ domain, queue, onChoose }: UnfinishedUploads
   )
 }
 
-/** Those that can still be gone on with; the others are forgotten. */
-async function findWaiting(domain: string): Promise<Waiting[]> {
-  const uploads = await listUnfinished(domain)
+/**
+ * Those that can still be gone on with; those that can't are forgotten. One of which nobody can tell is asked about the
+ * next time, and one that is being sent is left alone: to ask would end the append under way.
+ */
+async function findWaiting(domain: string, queued: ReadonlySet<string | undefined>): Promise<Waiting[]> {
+  const uploads = (await listUnfinished(domain)).filter(({ url }) => !queued.has(url))
   const waiting = await Promise.all(
     uploads.map(async (upload) => {
-      const status = await clientFor(domain)
-        .status(upload.id)
-        .catch(() => null)
-      if (status?.status === 'uploading') return [{ ...upload, received: status.received?.bytes ?? 0 }]
-      if (status) await forgetUnfinished(upload.url)
-      return []
+      const received = await receivedOf(domain, upload).catch(() => undefined)
+      if (received === null) await forgetUnfinished(upload.url)
+      return typeof received === 'number' ? [{ ...upload, received }] : []
     }),
   )
   return waiting.flat()

@@ -1,7 +1,9 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { clientFor, type Upload } from '../../api.ts'
 import { followDomain, type LiveEvent } from '../../live.ts'
+import { oneAtATime } from '../../parts/one-at-a-time.ts'
 import { type Filter, toListOptions } from './filter.ts'
+import { type Pages, withFollowing, withNewest } from './pages.ts'
 
 export interface Files {
   /** Undefined until the first page is there. */
@@ -10,11 +12,6 @@ export interface Files {
   hasMore: boolean
   isLoadingMore: boolean
   loadMore(): void
-}
-
-interface Shown {
-  uploads: readonly Upload[]
-  nextCursor: string | null
 }
 
 const pageSize = 50
@@ -27,7 +24,7 @@ const refreshEveryMs = 500
  * reading the newest page again.
  */
 export function useFiles(domain: string, filter: Filter): Files {
-  const [shown, setShown] = useState<Shown | undefined>()
+  const [shown, setShown] = useState<Pages<Upload> | undefined>()
   const [error, setError] = useState<unknown>(null)
   const [isLoadingMore, setLoadingMore] = useState(false)
   const options = JSON.stringify(toListOptions(filter))
@@ -39,25 +36,25 @@ export function useFiles(domain: string, filter: Filter): Files {
   const asked = useRef(load)
   asked.current = load
 
-  const refresh = useCallback(async () => {
-    try {
-      const page = await load()
-      if (asked.current !== load) return
-      setShown((before) => withNewest(before, page))
-      setError(null)
-    } catch (failure) {
-      if (asked.current === load) setError(failure)
-    }
-  }, [load])
-
   useEffect(() => {
     setShown(undefined)
+    const refresh = oneAtATime(async () => {
+      if (asked.current !== load) return
+      try {
+        const page = await load()
+        if (asked.current !== load) return
+        setShown((before) => withNewest(before, page))
+        setError(null)
+      } catch (failure) {
+        if (asked.current === load) setError(failure)
+      }
+    })
     let refreshedAt = 0
     let timer: ReturnType<typeof setTimeout> | undefined
     const refreshNow = () => {
       timer = undefined
       refreshedAt = Date.now()
-      void refresh()
+      refresh()
     }
     const refreshSoon = () => {
       timer ??= setTimeout(refreshNow, refreshedAt + refreshEveryMs - Date.now())
@@ -72,15 +69,16 @@ export function useFiles(domain: string, filter: Filter): Files {
       leave()
       clearTimeout(timer)
     }
-  }, [domain, refresh])
+  }, [domain, load])
 
   const loadMore = async () => {
-    if (!shown?.nextCursor) return
+    const last = shown?.uploads.at(-1)
+    if (!shown?.nextCursor || !last) return
     setLoadingMore(true)
     try {
       const page = await load(shown.nextCursor)
       if (asked.current !== load) return
-      setShown((before) => before && { uploads: joined(before.uploads, page.uploads), nextCursor: page.nextCursor })
+      setShown((before) => before && withFollowing(before, page, last.id))
     } catch (failure) {
       setError(failure)
     } finally {
@@ -89,20 +87,6 @@ export function useFiles(domain: string, filter: Filter): Files {
   }
 
   return { uploads: shown?.uploads, error, hasMore: Boolean(shown?.nextCursor), isLoadingMore, loadMore }
-}
-
-/** The newest page in place of what it covers; what lies behind it, and was shown already, stays. */
-function withNewest(before: Shown | undefined, page: Shown): Shown {
-  const oldest = page.uploads.at(-1)
-  if (!before || !oldest || page.nextCursor === null) return page
-  // Ids are ordered by time.
-  const behind = before.uploads.filter(({ id }) => id < oldest.id)
-  return behind.length === 0 ? page : { uploads: [...page.uploads, ...behind], nextCursor: before.nextCursor }
-}
-
-function joined(before: readonly Upload[], more: readonly Upload[]): Upload[] {
-  const known = new Set(before.map(({ id }) => id))
-  return [...before, ...more.filter(({ id }) => !known.has(id))]
 }
 
 function withEvent(uploads: readonly Upload[], event: LiveEvent): readonly Upload[] {

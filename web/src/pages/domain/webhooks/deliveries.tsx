@@ -24,7 +24,10 @@ interface DeliveriesProps {
   sent: number
 }
 
-/** What was sent, or is to be. While something is about to be sent, the list follows it. */
+/**
+ * What was sent, or is to be. While something is about to be sent, the list follows it; not when further pages were
+ * asked for, which it would fold back.
+ */
 export function Deliveries({ slug, endpoints, sent }: DeliveriesProps) {
   const [endpoint, setEndpoint] = useState('')
   const [status, setStatus] = useState('')
@@ -33,9 +36,9 @@ export function Deliveries({ slug, endpoints, sent }: DeliveriesProps) {
       askPage(at(slug, 'deliveries'), 'deliveries', { query: filled({ endpoint, status }), cursor, signal }),
     [slug, endpoint, status, sent],
   )
-  const { items, reload } = deliveries
+  const { items, pageCount, reload } = deliveries
   useEffect(() => {
-    if (!items?.some(isAboutToBeSent)) return
+    if (pageCount > 1 || !items?.some(isAboutToBeSent)) return
     const timer = setTimeout(reload, refreshMs)
     return () => clearTimeout(timer)
   }, [items])
