@@ -237,20 +237,18 @@ describe.skipIf(chromiumMissing)('domains in the web console', () => {
 
   it('shows what is stored, and what came in day by day', async () => {
     await administer('PATCH', '/v1/domains/acme', { policy: { allowedTypes: ['*/*'], steps: [] } })
+    // Days are counted as files come in: the oldest come first, and their day is moved back.
     const byAge = [2, 1, 0, 3, 0, 4, 0, 0, 1]
-    for (const [age, count] of byAge.entries()) {
+    const day = (age: number) => new Date(Date.now() - age * dayMs).toISOString().slice(0, 10)
+    await worker.env.DB.prepare('DELETE FROM domain_days WHERE domain_id = ?').bind(domainId).run()
+    for (const [age, count] of [...byAge.entries()].reverse()) {
       for (let made = 0; made < count; made++) {
-        const answer = await worker.call('PUT', '/v1/uploads/a.txt', {
-          host: 'acme.localhost',
-          body: 'x'.repeat(512 * count),
-        })
-        expectStatus(answer, 202)
-        // It came in so many days ago: its id says so, too.
-        const at = Date.now() - age * dayMs
-        await worker.env.DB.prepare('UPDATE uploaded_files SET id = ?, created_at = ? WHERE id = ?')
-          .bind(uuidv7({ msecs: at }), at, answer.json().id)
-          .run()
+        const body = 'x'.repeat(512 * count)
+        expectStatus(await worker.call('PUT', '/v1/uploads/a.txt', { host: 'acme.localhost', body }), 202)
       }
+      await worker.env.DB.prepare('UPDATE domain_days SET day = ? WHERE domain_id = ? AND day = ?')
+        .bind(day(age), domainId, day(0))
+        .run()
     }
     await tab('Usage').click()
     const files = byAge.reduce((sum, count) => sum + count, 0)
