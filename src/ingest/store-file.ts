@@ -38,8 +38,7 @@ export async function storeFile(
 ): Promise<Findings> {
   const examination = new Examination(file)
   const atMostBytes = Math.min(file.atMostBytes ?? Number.POSITIVE_INFINITY, file.policy.maxFileBytes)
-  // A body of unknown length is more likely small than as large as the policy lets it be.
-  const partBytes = partBytesFor(atMostBytes, file.atMostBytes === null ? 0 : pool.freeBytes)
+  const partBytes = partBytesFor(atMostBytes)
   // One byte more than the file can have is room to see its end in.
   const enoughBytes = Math.min(atMostBytes + 1, partBytes)
   let buffer = await pool.lend(enoughBytes <= knownSmallBytes ? enoughBytes : firstBufferBytes)

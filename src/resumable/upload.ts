@@ -58,7 +58,7 @@ export class Upload {
   async open(opening: Opening, fence: Fence): Promise<SessionView> {
     if (!this.#ledger.exists) {
       await claimUpload(this.#parts, opening)
-      const partBytes = partBytesFor(opening.length ?? opening.policy.maxFileBytes, 0)
+      const partBytes = partBytesFor(opening.length ?? opening.policy.maxFileBytes)
       this.#ledger.open(opening, partBytes, {
         length: opening.length,
         hasEnded: false,

@@ -400,24 +400,23 @@ describe('part sizes', () => {
 
   test('hold every file that can be stored, in whole mebibytes', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.nat(), fc.maxSafeNat()), fc.nat(256 * mebibyte), (bytes, free) => {
-        const size = partBytesFor(bytes, free)
+      fc.property(fc.oneof(fc.nat(), fc.maxSafeNat()), (bytes) => {
+        const size = partBytesFor(bytes)
         expect(size).toBeGreaterThanOrEqual(minPartBytes)
         expect(size).toBeLessThanOrEqual(maxPartBytes)
         expect(size % mebibyte).toBe(0)
         if (bytes <= maxStorableBytes) expect(size * maxParts).toBeGreaterThanOrEqual(bytes)
-        // Larger than it must be only where three parts leave a quarter of the memory to others.
-        const isNeeded = size === minPartBytes || (size - mebibyte) * maxParts < bytes
-        if (!isNeeded) expect(3 * size).toBeLessThanOrEqual((3 * free) / 4)
+        // No larger than it must be.
+        if (size > minPartBytes) expect((size - mebibyte) * maxParts).toBeLessThan(bytes)
       }),
     )
   })
 
   test('are the smallest for a small file, and grow with what 10,000 parts need', () => {
-    expect(partBytesFor(0, 48 * mebibyte)).toBe(minPartBytes)
-    expect(partBytesFor(minPartBytes * maxParts, 0)).toBe(minPartBytes)
-    expect(partBytesFor(minPartBytes * maxParts + 1, 0)).toBe(minPartBytes + mebibyte)
-    expect(partBytesFor(Number.POSITIVE_INFINITY, 0)).toBe(maxPartBytes)
+    expect(partBytesFor(0)).toBe(minPartBytes)
+    expect(partBytesFor(minPartBytes * maxParts)).toBe(minPartBytes)
+    expect(partBytesFor(minPartBytes * maxParts + 1)).toBe(minPartBytes + mebibyte)
+    expect(partBytesFor(Number.POSITIVE_INFINITY)).toBe(maxPartBytes)
     expect(maxStorableBytes).toBe(156.25 * 1024 ** 3)
   })
 })
