@@ -561,9 +561,10 @@ describe('its uses', () => {
       expect(calls).toHaveLength(1)
       return calls[0]!.split(';\n').length
     }
-    expect(await statementsWith(uploader.key)).toBe(3)
-    expect(await statementsWith(unlimited)).toBe(3)
-    expect(await statementsWith(counted)).toBe(4)
+    // The account, the count of the day, the file and its event.
+    expect(await statementsWith(uploader.key)).toBe(4)
+    expect(await statementsWith(unlimited)).toBe(4)
+    expect(await statementsWith(counted)).toBe(5)
   })
 
   test('are forgotten a day after the token has ended, when nothing can be committed with it', async () => {
