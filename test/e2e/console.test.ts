@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Locator, Page, Request } from 'playwright-core'
+import type { Locator, Page, Request, Route } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
 import { chromiumMissing } from '../support/e2e/chromium.ts'
@@ -45,6 +45,7 @@ describe.skipIf(chromiumMissing)('the web console', () => {
   let console: ConsolePage
   let page: Page
   let domain: TestDomain
+  let shelf: TestDomain
   let key: string
   let folder: string
 
@@ -324,7 +325,7 @@ describe.skipIf(chromiumMissing)('the web console', () => {
   })
 
   it('shows more pages of a long list, keeps them while new files come in, and asks for the pictures that are seen', async () => {
-    const shelf = await makeDomain(worker, { anonymousUpload: false, steps: [] })
+    shelf = await makeDomain(worker, { anonymousUpload: false, steps: [] })
     const shelve = async (names: string[]) => {
       const parts = names.map(
         (name) => `--x\r\nContent-Disposition: form-data; name=f; filename=${name}\r\n\r\n${smallestPicture}\r\n`,
@@ -367,6 +368,26 @@ describe.skipIf(chromiumMissing)('the web console', () => {
     page.off('request', note)
     await signInAs(key)
     await row('harbour.png').waitFor()
+  })
+
+  it('asks for no picture any more once the session has ended', async () => {
+    const held: Route[] = []
+    const hold = (route: Route) => void held.push(route)
+    const ofShelf = new RegExp(`/v1/uploads/[0-9a-f-]{36}\\?.*domain=${shelf.slug}`)
+    await signInAs(adminToken)
+    await page.route(ofShelf, hold)
+    // More rows are seen than pictures are asked for at once.
+    await page.setViewportSize({ width: 1280, height: 1800 })
+    await page.goto(`${page.url().split('#')[0]}#/files/${shelf.slug}`)
+    await eventually(() => expect(held.length).toBe(6))
+    await signInAs(key)
+    await page.goto(`${page.url().split('#')[0]}#/files/${domain.slug}`)
+    await row('harbour.png').waitFor()
+    for (const route of held.splice(0)) await route.fulfill({ json: { variants: [] } }).catch(() => {})
+    // Whatever they make way for is asked for before this.
+    await page.evaluate("fetch('/healthz').then((answer) => answer.text())")
+    expect(held).toEqual([])
+    await page.unroute(ofShelf, hold)
   })
 
   it('says everything about a file, gives it back, processes it again, and deletes it', async () => {

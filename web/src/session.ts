@@ -8,6 +8,7 @@ import {
   useCredential,
   whenCredentialIsRefused,
 } from './api.ts'
+import { forgetPictures } from './thumbnails.ts'
 
 /** Who is signed in, and what the credential may do. */
 export interface Session extends CredentialView {
@@ -76,6 +77,7 @@ export async function signIn(credential: string, domain: string | null = null): 
 /** Ends the session, and keeps nothing of it. `reason` is shown where one signs in. */
 export function signOut(reason: string | null = null): void {
   useCredential(null)
+  forgetPictures()
   sessionStorage.removeItem(storageKey)
   sessionState.value = { kind: 'signed-out', reason }
 }

@@ -16,17 +16,30 @@ const fetching = new RateLimitedQueue(6)
 
 const kept = new Map<string, Promise<Picture | null>>()
 
+/** Aborted when the session ends. */
+let session = new AbortController()
+
 /** Whether an upload may have a picture. */
 export function isPicture({ type, status }: Pick<Upload, 'type' | 'status'>): boolean {
   return status === 'complete' && type.startsWith('image/')
 }
 
+/** Ends with the session that the pictures were fetched for: what waits is not asked for with the next one's key. */
+export function forgetPictures(): void {
+  session.abort()
+  session = new AbortController()
+  for (const picture of kept.values()) letGo(picture)
+  kept.clear()
+}
+
 /** The smallest picture that a step has made of an upload; null when there is none. */
 export function thumbnailOf({ domain, id, generation }: Upload): Promise<Picture | null> {
+  const { signal } = session
   const fetchSmallest = fetching.wrapPromiseFunction(async () => {
-    const { variants } = await clientFor(domain).get(id)
+    signal.throwIfAborted()
+    const { variants } = await clientFor(domain).get(id, { signal })
     const smallest = bySize(variants)[0]
-    return smallest ? fetchVariant(domain, id, smallest) : null
+    return smallest ? fetchVariant(domain, id, smallest, signal) : null
   })
   return remember(`${id}/${generation}/thumbnail`, fetchSmallest)
 }
@@ -35,7 +48,7 @@ export function thumbnailOf({ domain, id, generation }: Upload): Promise<Picture
 export function previewOf({ domain, id, generation, variants }: UploadDetail): Promise<Picture | null> {
   const largest = bySize(variants).at(-1)
   if (!largest) return Promise.resolve(null)
-  return remember(`${id}/${generation}/${largest.name}`, () => fetchVariant(domain, id, largest))
+  return remember(`${id}/${generation}/${largest.name}`, () => fetchVariant(domain, id, largest, session.signal))
 }
 
 function bySize(variants: readonly Variant[]): Variant[] {
@@ -43,8 +56,8 @@ function bySize(variants: readonly Variant[]): Variant[] {
   return pictures.toSorted((one, other) => (one.width ?? 0) - (other.width ?? 0))
 }
 
-async function fetchVariant(domain: string, id: string, variant: Variant): Promise<Picture> {
-  const answer = await clientFor(domain).download(id, { variant: variant.name })
+async function fetchVariant(domain: string, id: string, variant: Variant, signal: AbortSignal): Promise<Picture> {
+  const answer = await clientFor(domain).download(id, { variant: variant.name, signal })
   return { url: URL.createObjectURL(await answer.blob()), variant }
 }
 
@@ -53,11 +66,15 @@ function remember(key: string, make: () => Promise<Picture | null>): Promise<Pic
   const picture = kept.get(key) ?? make()
   kept.delete(key)
   kept.set(key, picture)
-  picture.catch(() => kept.delete(key))
+  picture.catch(() => kept.get(key) === picture && kept.delete(key))
   for (const [oldest, dropped] of kept) {
     if (kept.size <= mostKept) break
     kept.delete(oldest)
-    dropped.then((gone) => gone && URL.revokeObjectURL(gone.url)).catch(() => {})
+    letGo(dropped)
   }
   return picture
+}
+
+function letGo(picture: Promise<Picture | null>): void {
+  picture.then((gone) => gone && URL.revokeObjectURL(gone.url)).catch(() => {})
 }
