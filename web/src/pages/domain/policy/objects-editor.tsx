@@ -1,7 +1,7 @@
 import { useRef } from 'preact/hooks'
 import { Button } from '../../../parts/button.tsx'
 import type { Edit, EditorProps } from './editor.ts'
-import { Hint } from './hint.tsx'
+import { Group } from './group.tsx'
 import { labelOf, startOf } from './kinds.ts'
 import { Members } from './members.tsx'
 
@@ -21,22 +21,12 @@ export function ObjectsEditor({
   const items = (value ?? []) as readonly Item[]
   const itemSchema = schema.items ?? {}
   const keys = useKeys(items.length)
-  const problem = problems.get(path)
   const move = (from: number, to: number) => {
     keys.move(from, to)
     onChange(items.toSpliced(from, 1).toSpliced(to, 0, items[from] as Item))
   }
   return (
-    <fieldset class="group">
-      <legend class="field-label">{labelOf(name)}</legend>
-      <span class="field-hint">
-        <Hint name={name} schema={schema} note={note} />
-      </span>
-      {problem && (
-        <span class="field-error" role="alert">
-          {problem}
-        </span>
-      )}
+    <Group name={name} schema={schema} note={note} problem={problems.get(path)}>
       <ol class="group-items">
         {items.map((item, index) => (
           <li key={keys.at(index)} class="group-item">
@@ -82,7 +72,7 @@ export function ObjectsEditor({
       <Button compact onClick={() => onChange([...items, startOf(itemSchema) as Item])}>
         Add to {labelOf(name).toLowerCase()}
       </Button>
-    </fieldset>
+    </Group>
   )
 }
 

@@ -3,8 +3,8 @@ import type { Schema } from '../../../description.ts'
 import { Button } from '../../../parts/button.tsx'
 import { Field } from '../../../parts/field.tsx'
 import type { Edit, EditorProps } from './editor.ts'
-import { Hint } from './hint.tsx'
-import { labelOf, startOf } from './kinds.ts'
+import { Group } from './group.tsx'
+import { startOf } from './kinds.ts'
 import { Members } from './members.tsx'
 
 type Item = Readonly<Record<string, unknown>>
@@ -32,11 +32,7 @@ export function RecordEditor({
   const change = (changed: string, item: Item) =>
     onChange(Object.fromEntries(entries.map(([it, before]) => [it, it === changed ? item : before])))
   return (
-    <fieldset class="group">
-      <legend class="field-label">{labelOf(name)}</legend>
-      <span class="field-hint">
-        <Hint name={name} schema={schema} note={note} />
-      </span>
+    <Group name={name} schema={schema} note={note}>
       <ul class="group-items">
         {entries.map(([it, item]) => (
           <li key={it} class="group-item">
@@ -85,6 +81,6 @@ export function RecordEditor({
           </span>
         )}
       </Field>
-    </fieldset>
+    </Group>
   )
 }

@@ -1,6 +1,6 @@
 import { useId, useState } from 'preact/hooks'
 import { type ByteUnit, byteUnits, wholeUnitOf } from '../../../parts/byte-units.ts'
-import { Field } from '../../../parts/field.tsx'
+import { type ControlProps, Field } from '../../../parts/field.tsx'
 import type { EditorProps } from './editor.ts'
 import { Hint } from './hint.tsx'
 import { isNullable, labelOf, unitOf } from './kinds.ts'
@@ -70,25 +70,18 @@ export function TextEditor({ name, path, schema, value, onChange, problems, note
 }
 
 export function NumberEditor({ name, path, schema, value, onChange, problems, note }: EditorProps) {
-  // What is typed is no number all the way.
   const [text, setText] = useState(String(value ?? ''))
   const unit = unitOf(name)
   return (
     <Field label={labelOf(name)} hint={<Hint name={name} schema={schema} note={note} />} error={problems.get(path)}>
       {(control) => (
         <span class="number">
-          <input
-            {...control}
-            class="input"
-            type="number"
-            step={schema.type === 'number' ? 'any' : 1}
-            {...limits(schema, 1)}
-            required={!isNullable(schema)}
-            placeholder={isNullable(schema) ? 'No limit' : ''}
-            value={text}
-            onInput={(event) => {
-              setText(event.currentTarget.value)
-              onChange(numberIn(event.currentTarget.value, 1))
+          <NumberInput
+            {...{ control, schema, text }}
+            scale={1}
+            onInput={(typed) => {
+              setText(typed)
+              onChange(numberIn(typed, 1))
             }}
           />
           {unit && <span class="soft">{unit}</span>}
@@ -112,17 +105,7 @@ export function BytesEditor({ name, path, schema, value, onChange, problems, not
     <Field label={labelOf(name)} hint={<Hint name={name} schema={schema} note={note} />} error={problems.get(path)}>
       {(control) => (
         <span class="number">
-          <input
-            {...control}
-            class="input"
-            type="number"
-            step="any"
-            {...limits(schema, unit.bytes)}
-            required={!isNullable(schema)}
-            placeholder={isNullable(schema) ? 'No limit' : ''}
-            value={text}
-            onInput={(event) => change(event.currentTarget.value, unit)}
-          />
+          <NumberInput {...{ control, schema, text }} scale={unit.bytes} onInput={(typed) => change(typed, unit)} />
           <select
             class="select"
             aria-label={`Unit of ${labelOf(name)}`}
@@ -138,6 +121,34 @@ export function BytesEditor({ name, path, schema, value, onChange, problems, not
         </span>
       )}
     </Field>
+  )
+}
+
+/** Where a number is typed, in units of `scale`. What is typed is no number all the way, and so stays text. */
+function NumberInput({
+  control,
+  schema,
+  scale,
+  text,
+  onInput,
+}: Pick<EditorProps, 'schema'> & {
+  control: ControlProps
+  scale: number
+  text: string
+  onInput: (typed: string) => void
+}) {
+  return (
+    <input
+      {...control}
+      class="input"
+      type="number"
+      step={scale > 1 || schema.type === 'number' ? 'any' : 1}
+      {...limits(schema, scale)}
+      required={!isNullable(schema)}
+      placeholder={isNullable(schema) ? 'No limit' : ''}
+      value={text}
+      onInput={(event) => onInput(event.currentTarget.value)}
+    />
   )
 }
 
