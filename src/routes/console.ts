@@ -1,27 +1,11 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { secureHeaders } from 'hono/secure-headers'
 import type { AppContext, AppEnv } from '../context.ts'
 import { developmentAdminToken, developmentDomain } from '../core/development.ts'
 import { host } from '../middleware/host.ts'
-import { hashedFile, onApexHost, staticPage } from './static-files.ts'
+import { hashedFile, onApexHost, pageHeaders, staticPage } from './static-files.ts'
 
-/** The console needs nothing but its own files, the interface of this host, and pictures that it has fetched itself. */
-const headers = secureHeaders({
-  contentSecurityPolicy: {
-    defaultSrc: ["'none'"],
-    scriptSrc: ["'self'"],
-    styleSrc: ["'self'"],
-    imgSrc: ["'self'", 'blob:'],
-    connectSrc: ["'self'"],
-    baseUri: ["'none'"],
-    formAction: ["'none'"],
-    frameAncestors: ["'none'"],
-  },
-  referrerPolicy: 'no-referrer',
-  xFrameOptions: 'DENY',
-  // Whether a host is only ever asked over HTTPS is the operator's to say, and holds for more than the console.
-  strictTransportSecurity: false,
-})
+/** `blob:` is for the pictures that the console has fetched itself, since they need its credential. */
+const headers = pageHeaders('blob:')
 
 /** The web console: `web/` as Vite has built it. Whoever opens it signs in there; the files are for everybody. */
 export const consoleRoutes = new OpenAPIHono<AppEnv>()

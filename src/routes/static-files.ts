@@ -1,4 +1,5 @@
 import { createMiddleware } from 'hono/factory'
+import { secureHeaders } from 'hono/secure-headers'
 import type { AppContext, AppEnv } from '../context.ts'
 import { Refusal } from '../core/errors.ts'
 
@@ -7,6 +8,29 @@ export const onApexHost = createMiddleware<AppEnv>(async function onApexHost(c, 
   if (c.var.host.kind !== 'apex') throw nothingHere()
   await next()
 })
+
+/**
+ * The headers of a page that needs nothing but its own files, what this host answers, and pictures of its own or from
+ * `alsoPictures`, a source of the Content Security Policy (CSP3 §2.3.1).
+ */
+export function pageHeaders(alsoPictures: 'blob:' | 'data:') {
+  return secureHeaders({
+    contentSecurityPolicy: {
+      defaultSrc: ["'none'"],
+      scriptSrc: ["'self'"],
+      styleSrc: ["'self'"],
+      imgSrc: ["'self'", alsoPictures],
+      connectSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+      frameAncestors: ["'none'"],
+    },
+    referrerPolicy: 'no-referrer',
+    xFrameOptions: 'DENY',
+    // Whether a host is only ever asked over HTTPS is the operator's to say, and holds for more than its pages.
+    strictTransportSecurity: false,
+  })
+}
 
 /** A file of `dist/web`. Throws `route-not-found` where there is none, as in a deployment without static assets. */
 async function staticFile(c: AppContext): Promise<Response> {
