@@ -13,10 +13,12 @@ import type { Append } from './session.ts'
 import type { Fence } from './turns.ts'
 
 /**
- * Bytes are read into memory of their own: a read that fails takes the memory that it was given with it. It is not
- * counted by the pool, and so small that it need not be: who waits for a part's memory must not hold what others wait for.
+ * Bytes are read into memory of their own: a read that fails takes the memory that it was given with it. Where nobody
+ * waits, the pool lends some, since many small reads cost time and leave garbage; else it is so small that the pool need
+ * not count it: who waits for a part's memory must not hold what others wait for.
  */
-const scratchBytes = 64 * 1024
+const scratchBytes = 256 * 1024
+const leastScratchBytes = 64 * 1024
 
 /** Longer than an upload of one request waits: this one has perhaps been under way for days. */
 const longestWaitMs = 60_000
@@ -80,9 +82,11 @@ class BodyAppender {
   async run(body: ByteReader, fence: Fence): Promise<void> {
     const { pool } = this.#parts
     const first = await borrow(pool, this.#bufferBytes, fence)
+    const lent = pool.lendNow(Math.min(scratchBytes, this.#bufferBytes))
+    const scratch = lent?.memory ?? new ArrayBuffer(Math.min(leastScratchBytes, this.#bufferBytes))
     this.#buffer = first
     try {
-      const interruption = await this.#readAll(body, fence)
+      const interruption = await this.#readAll(body, scratch, fence)
       await this.#writer?.finish()
       if (interruption === null) this.#checksum?.check()
       if (interruption === null || !this.#checksum) await this.#keepRest()
@@ -90,14 +94,15 @@ class BodyAppender {
     } finally {
       await this.#writer?.release()
       pool.takeBack(first)
+      if (lent) pool.takeBack(lent)
     }
   }
 
   /** Reads to the end of the body. Returns why that was not reached, if it was not; throws what is no fault of the body's. */
-  async #readAll(body: ByteReader, fence: Fence): Promise<Refusal | null> {
-    let scratch = new ArrayBuffer(Math.min(scratchBytes, this.#bufferBytes))
+  async #readAll(body: ByteReader, scratch: ArrayBuffer, fence: Fence): Promise<Refusal | null> {
+    let memory = scratch
     for (let received = this.#startOffset; ; ) {
-      const reading = body.read(new Uint8Array(scratch))
+      const reading = body.read(new Uint8Array(memory))
       const read = await fence.orUntil(reading).catch(asInterruption)
       if (read === null) return superseded()
       if (read instanceof Refusal) return read
@@ -105,7 +110,7 @@ class BodyAppender {
         await this.#take(read.value)
         received += read.value.length
         this.#parts.onReceived(received)
-        scratch = read.value.buffer as ArrayBuffer
+        memory = read.value.buffer as ArrayBuffer
       }
       if (read.done || !read.value) return null
     }
