@@ -30,6 +30,18 @@ app.put('/put/:key', async (c) => {
   return c.json({ size: object?.size })
 })
 
+/** So many bytes into R2 in parts of 5 MiB, each from the same buffer: what R2 alone takes for an upload in parts. */
+app.put('/parts/:key/:bytes', async (c) => {
+  const upload = await c.env.BUCKET.createMultipartUpload(c.req.param('key'))
+  const buffer = new Uint8Array(5 * 1024 ** 2)
+  const parts: R2UploadedPart[] = []
+  for (let left = Number(c.req.param('bytes')); left > 0; left -= buffer.length) {
+    parts.push(await upload.uploadPart(parts.length + 1, buffer.subarray(0, left)))
+  }
+  const object = await upload.complete(parts)
+  return c.json({ size: object.size })
+})
+
 app.delete('/:key', async (c) => {
   await c.env.BUCKET.delete(c.req.param('key'))
   return c.body(null, 204)

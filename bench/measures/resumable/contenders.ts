@@ -29,7 +29,15 @@ export async function bringToNode(client: Client, { port }: TusServer, amount: A
 
 /** Sends the same bytes to R2 in one request. */
 export async function putRaw(client: Client, runtime: Runtime, bytes: number): Promise<void> {
-  const path = `/put/${crypto.randomUUID()}`
+  await put(client, runtime, `/put/${crypto.randomUUID()}`, bytes)
+}
+
+/** Has as many bytes written to R2 in parts, none of which was sent. */
+export async function putParts(client: Client, runtime: Runtime, bytes: number): Promise<void> {
+  await put(client, runtime, `/parts/${crypto.randomUUID()}/${bytes}`, 0)
+}
+
+async function put(client: Client, runtime: Runtime, path: string, bytes: number): Promise<void> {
   const plan: RequestPlan = {
     port: runtime.port('plain'),
     method: 'PUT',
