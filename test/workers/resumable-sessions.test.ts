@@ -1,14 +1,16 @@
 import { env } from 'cloudflare:workers'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { formBody, multipartType, noise, sha256 } from '../support/e2e/bodies.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { mebibyte, partBytes } from '../support/sizes.ts'
 import {
   adminToken,
+  allRows,
   call,
   execute,
   expectProblem,
   expectStatus,
+  file,
   heldExactly,
   holdings,
   isOpenMultipart,
@@ -22,6 +24,7 @@ import {
   waitForStatus,
 } from '../support/workers/client.ts'
 import { appWith, HeldQueue } from '../support/workers/faults.ts'
+import { append, retrieve } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
 import { alarm, evict, expire, tablesOf, tamper } from '../support/workers/sessions.ts'
 import { makeToken, usesTaken } from '../support/workers/tokens.ts'
@@ -204,6 +207,14 @@ describe('what was lost', () => {
     expect(await holdings(domain)).toEqual(nothingHeld)
   })
 
+  test('and by nobody who asks by the other protocol', async () => {
+    const { domain, url } = await begun()
+    await tamper(idOf(url), 'DROP TABLE session')
+    expectStatus(await retrieve(url.replace('/v1/tus/', '/v1/resumable/')), 404)
+    expect(await holdings(domain)).toMatchObject({ rows: 1, openMultiparts: 1 })
+    expectStatus(await head(url), 410)
+  })
+
   test('a row without its session is discarded by the reconciler, an hour after its time', async () => {
     const { domain, url } = await begun()
     await tamper(idOf(url), 'DROP TABLE session')
@@ -224,6 +235,46 @@ describe('what was lost', () => {
     expect(await holdings(domain)).toEqual(nothingHeld)
     expectStatus(await head(url), 404)
   })
+})
+
+describe('an upload of one request, while it runs,', () => {
+  const bytes = noise(partBytes + 1000)
+  const form = formBody([file('big.bin', bytes)])
+  test.each([
+    ['PUT', '/big.bin', 'application/octet-stream', bytes],
+    ['POST', '', multipartType, form],
+  ])(
+    'is none of a session: %s /v1/uploads%s comes to its end, whoever asks for it',
+    async (method, path, type, body) => {
+      const domain = await makeDomain()
+      const { readable, writable } = new FixedLengthStream(body.length)
+      const headers = { 'content-type': type }
+      const uploading = call(method, `${domain.origin}/v1/uploads${path}`, { body: readable, headers })
+      const writer = writable.getWriter()
+      // The last 100 bytes are still to come when it has its row.
+      await writer.write(body.subarray(0, -100))
+      const id = await eventually(async () => {
+        const [row] = await allRows<{ id: string }>('SELECT id FROM uploaded_files WHERE domain_id = ?', domain.id)
+        expect(row).toBeDefined()
+        return row!.id
+      })
+      const [tus, draft] = ['tus', 'resumable'].map((protocol) => `${domain.origin}/v1/${protocol}/${id}`) as [
+        string,
+        string,
+      ]
+      for (const url of [tus, draft]) {
+        expectProblem(await tusCall('GET', url), 404, 'upload-not-found')
+        expectProblem(await tusCall('DELETE', url), 404, 'upload-not-found')
+      }
+      expectProblem(await patch(tus, 0, 'abc'), 404, 'upload-not-found')
+      expectProblem(await append(draft, 0, 'abc', true), 404, 'upload-not-found')
+      await writer.write(body.subarray(-100))
+      await writer.close()
+      expectStatus(await uploading, 202)
+      expect(await waitForStatus(domain, id)).toMatchObject({ size: bytes.length, sha256: sha256(bytes) })
+      for (const url of [tus, draft]) expectProblem(await tusCall('GET', url), 404, 'upload-not-found')
+    },
+  )
 })
 
 describe('who may go on with an upload', () => {
