@@ -79,6 +79,14 @@ export class Ledger {
     this.#known = { opening, partBytes, progress }
   }
 
+  /** Moves the time at which the session ends. */
+  prolong(expiresAt: number): void {
+    const known = this.#require()
+    const opening = { ...known.opening, expiresAt }
+    this.#storage.sql.exec('UPDATE session SET opening = ?', JSON.stringify(opening))
+    this.#known = { ...known, opening }
+  }
+
   /** Writes down what has changed beside the bytes. */
   note(change: Partial<Omit<Progress, 'offset' | 'tailBytes' | 'examination'>>): void {
     this.#write({ ...this.progress, ...change })
