@@ -121,6 +121,14 @@ export class Ledger {
     })
   }
 
+  /** The end of it: the file is accepted, or the piece stored, and no byte of it is wanted here any more. */
+  finish(stage: 'stored' | 'committed'): void {
+    this.#storage.transactionSync(() => {
+      this.#storage.sql.exec('DELETE FROM tail')
+      this.#write({ ...this.progress, stage, tailBytes: 0 })
+    })
+  }
+
   get partCount(): number {
     return this.#storage.sql.exec<{ count: number }>('SELECT count(*) AS count FROM parts').one().count
   }

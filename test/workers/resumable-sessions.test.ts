@@ -23,10 +23,11 @@ import {
   type TestDomain,
   waitForStatus,
 } from '../support/workers/client.ts'
+import { partial } from '../support/workers/concatenation.ts'
 import { appWith, HeldQueue } from '../support/workers/faults.ts'
-import { append, retrieve } from '../support/workers/resumable.ts'
+import { append, begun as begunByDraft, retrieve } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
-import { alarm, evict, expire, tablesOf, tamper } from '../support/workers/sessions.ts'
+import { alarm, evict, expire, tablesOf, tailBytesOf, tamper } from '../support/workers/sessions.ts'
 import { makeToken, usesTaken } from '../support/workers/tokens.ts'
 import { create, created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '../support/workers/tus.ts'
 
@@ -36,8 +37,8 @@ afterAll(jobsDone, 120_000)
 const hour = 3600_000
 
 /** What the reconciler does at a time that is so many milliseconds ahead. */
-const reconcileIn = async (milliseconds: number) => {
-  const send = appWith({ deps: () => ({ now: () => Date.now() + milliseconds, queue: new HeldQueue() }) })
+const reconcileIn = async (milliseconds: number, env: Record<string, unknown> = {}) => {
+  const send = appWith({ env, deps: () => ({ now: () => Date.now() + milliseconds, queue: new HeldQueue() }) })
   const answer = await call('POST', 'http://localhost/v1/admin/reconcile', { key: adminToken, send })
   expectStatus(answer, 200)
   return answer.json
@@ -155,6 +156,62 @@ describe('an upload that is deleted while it runs', () => {
     await waitForStatus(domain, idOf(url))
     expectProblem(await tusCall('DELETE', url), 404, 'upload-not-found')
     expect(await holdings(domain)).toEqual(heldExactly(5))
+  })
+})
+
+describe('a file that is accepted', () => {
+  const remove = (domain: TestDomain, id: string) =>
+    call('DELETE', `${domain.origin}/v1/uploads/${id}`, { key: adminToken })
+
+  test('leaves no bytes in its session, nor does a piece of one', async () => {
+    const domain = await makeDomain()
+    const small = await created(domain, 5)
+    expectStatus(await patch(small, 0, 'abc'), 204)
+    expect(await tailBytesOf(idOf(small))).toBe(3)
+    expectStatus(await patch(small, 3, 'de'), 204)
+    const large = await created(domain, partBytes + 10)
+    expectStatus(await patch(large, 0, noise(partBytes + 10)), 204)
+    for (const url of [small, large, await partial(domain, 'abcde')]) {
+      expect(await tailBytesOf(idOf(url))).toBe(0)
+      await evict(idOf(url))
+      const { status, headers } = await head(url)
+      expect({ status, offset: headers.get('upload-offset') }).toEqual({
+        status: 200,
+        offset: headers.get('upload-length'),
+      })
+    }
+  })
+
+  test('leaves nothing in its session when it is deleted, by tus or by the draft', async () => {
+    const domain = await makeDomain()
+    const tus = await created(domain, 5, { headers: { 'upload-metadata': uploadMetadata({ filename: 'secret.txt' }) } })
+    expectStatus(await patch(tus, 0, 'abcde'), 204)
+    const draft = await begunByDraft(domain)
+    expectStatus(await append(draft, 0, 'abcde', true), 202)
+    for (const [url, ask] of [
+      [tus, head],
+      [draft, retrieve],
+    ] as const) {
+      await waitForStatus(domain, idOf(url))
+      expectStatus(await ask(url), url === tus ? 200 : 204)
+      expectStatus(await remove(domain, idOf(url)), 204)
+      await eventually(async () => expect(await tablesOf(idOf(url))).toEqual([]))
+      const answer = await ask(url)
+      expectStatus(answer, 410)
+      expect(answer.headers.has('upload-metadata')).toBe(false)
+      expect(answer.headers.has('location')).toBe(false)
+    }
+    expect(await holdings(domain)).toEqual(nothingHeld)
+  })
+
+  test('leaves nothing in its session when its domain keeps it no longer', async () => {
+    const domain = await makeDomain({ retentionDays: 1 })
+    const url = await created(domain, 5)
+    expectStatus(await patch(url, 0, 'abcde'), 204)
+    await waitForStatus(domain, idOf(url))
+    await reconcileIn(25 * hour, { RESUMABLE_HOURS: '48' })
+    expect(await tablesOf(idOf(url))).toEqual([])
+    expectStatus(await head(url), 410)
   })
 })
 
