@@ -18,12 +18,13 @@ import {
   makeDomain,
   makeKey,
   nothingHeld,
+  putFile,
   revokeKey,
   rowOf,
   type TestDomain,
   waitForStatus,
 } from '../support/workers/client.ts'
-import { partial } from '../support/workers/concatenation.ts'
+import { begunPartial, partial } from '../support/workers/concatenation.ts'
 import { appWith, HeldQueue } from '../support/workers/faults.ts'
 import { append, begun as begunByDraft, retrieve } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
@@ -43,6 +44,12 @@ const reconcileIn = async (milliseconds: number, env: Record<string, unknown> = 
   expectStatus(answer, 200)
   return answer.json
 }
+
+/** The ids of all rows of a domain, deleted ones included. */
+const uploadIds = async (domain: TestDomain) =>
+  (await allRows<{ id: string }>('SELECT id FROM uploaded_files WHERE domain_id = ? ORDER BY id', domain.id)).map(
+    ({ id }) => id,
+  )
 
 async function suspend(domain: TestDomain, suspended: boolean): Promise<void> {
   const headers = { 'content-type': 'application/json' }
@@ -130,6 +137,46 @@ describe('an upload that nobody goes on with', () => {
     expect(await tablesOf(idOf(url))).toEqual([])
     expectProblem(await tusCall('GET', url), 404, 'upload-not-found')
     expect(await holdings(domain)).toEqual(heldExactly(5))
+  })
+})
+
+describe('an upload that has ended without a file', () => {
+  const day = 24 * hour
+
+  test('is remembered with its events as long as any other deleted one; a piece, and what was one request, is not', async () => {
+    const domain = await makeDomain({ historyDays: 2, allowedTypes: ['application/octet-stream'] })
+    const [cancelled, refused, late, piece] = [
+      await created(domain, 5),
+      await created(domain, 5),
+      await begunByDraft(domain, 5),
+      await begunPartial(domain, 5),
+    ]
+    expectStatus(await tusCall('DELETE', cancelled), 204)
+    expectProblem(await patch(refused, 0, 'a PDF'), 415, 'type-not-allowed')
+    await expire(idOf(late))
+    await alarm(idOf(late))
+    expectStatus(await tusCall('DELETE', piece), 204)
+    const { readable, writable } = new FixedLengthStream(2 * partBytes)
+    const plain = putFile(domain.origin, 'big.bin', readable)
+    const writer = writable.getWriter()
+    await writer.write(noise(partBytes + 10))
+    await eventually(async () => expect(await uploadIds(domain)).toHaveLength(5))
+    await writer.abort(new Error('gone')).catch(() => {})
+    expect((await plain).status).toBeGreaterThanOrEqual(400)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+
+    // The last removal of what R2 holds is an hour after the deletion.
+    await reconcileIn(2 * hour)
+    const remembered = [cancelled, refused, late]
+    expect(await uploadIds(domain)).toEqual(remembered.map(idOf).sort())
+    for (const url of remembered) {
+      expect((await rowOf(idOf(url))).events).toEqual(['uploading', 'deleted'])
+      expectStatus(await tusCall('GET', url), 410)
+      expectProblem(await call('GET', `${domain.origin}/v1/uploads/${idOf(url)}`), 410, 'upload-deleted')
+    }
+    await reconcileIn(2 * day + hour)
+    expect(await uploadIds(domain)).toEqual([])
+    expectStatus(await head(cancelled), 404)
   })
 })
 
@@ -311,9 +358,9 @@ describe('an upload of one request, while it runs,', () => {
       // The last 100 bytes are still to come when it has its row.
       await writer.write(body.subarray(0, -100))
       const id = await eventually(async () => {
-        const [row] = await allRows<{ id: string }>('SELECT id FROM uploaded_files WHERE domain_id = ?', domain.id)
-        expect(row).toBeDefined()
-        return row!.id
+        const [found] = await uploadIds(domain)
+        expect(found).toBeDefined()
+        return found!
       })
       const [tus, draft] = ['tus', 'resumable'].map((protocol) => `${domain.origin}/v1/${protocol}/${id}`) as [
         string,
