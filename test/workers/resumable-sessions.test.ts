@@ -1,5 +1,6 @@
+import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { mebibyte, partBytes } from '../support/sizes.ts'
@@ -18,12 +19,13 @@ import {
   nothingHeld,
   revokeKey,
   rowOf,
+  type Send,
   type TestDomain,
   waitForStatus,
 } from '../support/workers/client.ts'
-import { appWith, HeldQueue } from '../support/workers/faults.ts'
+import { appWith, HeldQueue, overriding } from '../support/workers/faults.ts'
 import * as samples from '../support/workers/samples.ts'
-import { alarm, evict, expire, tablesOf, tamper } from '../support/workers/sessions.ts'
+import { alarm, evict, expire, sessionOf, tablesOf, tamper } from '../support/workers/sessions.ts'
 import { makeToken, usesTaken } from '../support/workers/tokens.ts'
 import { create, created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '../support/workers/tus.ts'
 
@@ -223,6 +225,75 @@ describe('what was lost', () => {
     expect(await tablesOf(idOf(url))).toEqual([])
     expect(await holdings(domain)).toEqual(nothingHeld)
     expectStatus(await head(url), 404)
+  })
+})
+
+describe('a session that is not reached', () => {
+  const marked = (message: string, marks: object) => Object.assign(new Error(message), marks)
+
+  /** The interface in front of sessions whose every call fails like this. */
+  const failingWith = (error: Error) => {
+    const fail = () => Promise.reject(error)
+    const session = { open: fail, view: fail, settle: fail, end: fail, fetch: fail }
+    const getByName = () => session as unknown as ReturnType<typeof env.UPLOAD_SESSIONS.getByName>
+    return appWith({ env: { UPLOAD_SESSIONS: overriding(env.UPLOAD_SESSIONS, { getByName }) } })
+  }
+
+  /** Every call that a session has part in, of an upload of which it has kept 3 bytes. */
+  const askAll = async (send: Send) => {
+    const domain = await makeDomain()
+    const url = await created(domain, 10, { body: 'abc' })
+    const file = `${domain.origin}/v1/uploads/${idOf(url)}`
+    const answers = [
+      await create(domain.origin, 10, { send }),
+      await patch(url, 3, 'de', { send }),
+      await tusCall('GET', url, { send }),
+      await tusCall('DELETE', url, { send }),
+      await call('GET', `${file}/status`, { key: adminToken, send }),
+    ]
+    expect(offsetOf(await head(url))).toBe(3)
+    return answers
+  }
+
+  let errorLines: MockInstance<typeof console.error>
+  beforeEach(() => {
+    errorLines = vi.spyOn(console, 'error').mockImplementation(() => {})
+  })
+  afterEach(() => errorLines.mockRestore())
+
+  test.each([
+    marked('Durable Object reset because its code was updated.', { remote: true, durableObjectReset: true }),
+    marked('Durable Object is overloaded. Too many requests queued.', { overloaded: true }),
+    marked('Network connection lost.', { retryable: true }),
+    marked('internal error; reference = 0123456789', { remote: true }),
+    marked('Worker exceeded something.', {}),
+  ])('is 503, and nothing is lost: %s', async (error) => {
+    for (const answer of await askAll(failingWith(error))) {
+      expectProblem(answer, 503, 'unavailable')
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+    }
+    expect(errorLines.mock.calls.map(([line]) => String(line))).toContainEqual(expect.stringContaining(error.message))
+  })
+
+  test('is told apart from one whose code is at fault', async () => {
+    for (const error of [marked('x is not a function', { remote: true }), new TypeError('x is not a function')]) {
+      for (const answer of await askAll(failingWith(error))) expectProblem(answer, 500, 'internal')
+    }
+  })
+
+  test('is 503 also in the midst of an append, of which is kept what had been', async () => {
+    const domain = await makeDomain()
+    const url = await created(domain, 10)
+    const { readable, writable } = new FixedLengthStream(10)
+    const appending = patch(url, 0, readable)
+    const writer = writable.getWriter()
+    await writer.write(new Uint8Array(5))
+    await runInDurableObject(sessionOf(idOf(url)), (_session, state) => state.abort('reset')).catch(() => {})
+    const answer = await appending
+    await writer.abort(new Error('gone')).catch(() => {})
+    expectProblem(answer, 503, 'unavailable')
+    expect(answer.headers.has('retry-after')).toBe(true)
+    expectStatus(await head(url), 200)
   })
 })
 
