@@ -1,12 +1,16 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
 import { afterAll, afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { mebibyte, partBytes } from '../support/sizes.ts'
 import {
   adminToken,
+  type Call,
   call,
+  chunkedBody,
   execute,
   expectProblem,
   expectStatus,
@@ -23,7 +27,7 @@ import {
   type TestDomain,
   waitForStatus,
 } from '../support/workers/client.ts'
-import { appWith, HeldQueue, overriding } from '../support/workers/faults.ts'
+import { appWith, HeldQueue, type Moment, overriding } from '../support/workers/faults.ts'
 import * as samples from '../support/workers/samples.ts'
 import { alarm, evict, expire, sessionOf, tablesOf, tamper } from '../support/workers/sessions.ts'
 import { makeToken, usesTaken } from '../support/workers/tokens.ts'
@@ -294,6 +298,62 @@ describe('a session that is not reached', () => {
     expectProblem(answer, 503, 'unavailable')
     expect(answer.headers.has('retry-after')).toBe(true)
     expectStatus(await head(url), 200)
+  })
+})
+
+describe('a creation by tus whose first bytes are not taken', () => {
+  const checksum = (body: string) => `sha1 ${createHash('sha1').update(body).digest('base64')}`
+
+  /** The interface in front of sessions of which every append fails: before it has come there, or after it was taken. */
+  const failingAppends = (moment: Moment) => {
+    const getByName = (name: string) => {
+      const session = env.UPLOAD_SESSIONS.getByName(name)
+      const fetch = async (url: string, sent: RequestInit) => {
+        if (moment === 'after') await (await session.fetch(url, sent)).text()
+        throw Object.assign(new Error('Network connection lost.'), { retryable: true })
+      }
+      const { open, settle, end } = session
+      return { open, settle, end, fetch } as unknown as typeof session
+    }
+    return appWith({ env: { UPLOAD_SESSIONS: overriding(env.UPLOAD_SESSIONS, { getByName }) } })
+  }
+
+  const brokenOff = () => {
+    const { readable, writable } = new FixedLengthStream(8)
+    const writer = writable.getWriter()
+    writer
+      .write(Buffer.from('abc'))
+      .then(() => writer.abort(new Error('gone')))
+      .catch(() => {})
+    return readable
+  }
+
+  test.each([
+    ['are too many for one append', 413, () => ({ body: 'abcdefghi' })],
+    ['do not fit their checksum', 460, () => ({ body: 'abcde', headers: { 'upload-checksum': checksum('other') } })],
+    ['are more than its length', 400, () => ({ body: chunkedBody(noise(8)), headers: { 'upload-length': '6' } })],
+    ['break off', 400, () => ({ body: brokenOff() })],
+    ['do not come to the session', 503, () => ({ body: 'abcde', send: failingAppends('before') })],
+  ] as [string, number, () => Call][])('holds nothing when they %s', async (_name, status, first) => {
+    const domain = await makeDomain({ maxRequestBytes: 8 })
+    const key = await makeToken(domain, { uses: 1 })
+    const refused = await create(domain.origin, 20, { key, ...first() })
+    expectStatus(refused, status)
+    expect(refused.headers.has('location')).toBe(false)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+    // The same again, as a client does it that was told no address.
+    await created(domain, 20, { key, body: 'abcd' })
+    expect(await holdings(domain)).toMatchObject({ rows: 1, storedBytes: 20 })
+    expect(await usesTaken(domain)).toEqual([1])
+  })
+
+  test('is answered as if nothing had been when the file is accepted all the same', async () => {
+    const domain = await makeDomain()
+    const answer = await create(domain.origin, 5, { body: 'abcde', send: failingAppends('after') })
+    expectStatus(answer, 201)
+    expect(offsetOf(answer)).toBe(5)
+    await waitForStatus(domain, idOf(answer.headers.get('location')!))
+    expect(await holdings(domain)).toEqual(heldExactly(5))
   })
 })
 
