@@ -81,8 +81,9 @@ export interface Admission {
   keyId: string | null
   /** Whether nothing but the domain's openness lets them in: it must not have been closed meanwhile. */
   isAnonymous: boolean
-  /** The upload token they came in with: it must have uses left for `files`. */
+  /** The upload token they came in with: it must have as many uses left as are wanted of it. */
   token: CountedToken | null
+  usesWanted: number
   /** Files already claimed at `uploading`: each must still be there. */
   claimedIds: readonly string[]
   /** The idempotency key the request holds: it must not have lost it. */
@@ -110,7 +111,7 @@ const admitStatement = compile((db) =>
             WHERE api_keys.domain_id = ${given('domainId')} AND id = ${given('keyId')} AND revoked_at IS NULL
             AND (expires_at IS NULL OR expires_at > unixepoch('subsec') * 1000)) THEN 'key_revoked'
         WHEN ${given('isAnonymous')} AND ${policyField('anonymousUpload')} IS NOT 1 THEN 'no_longer_open'
-        WHEN ${given('files')} + coalesce((SELECT used FROM token_uses
+        WHEN ${given('usesWanted')} + coalesce((SELECT used FROM token_uses
           WHERE token_uses.domain_id = ${given('domainId')} AND token_id = ${given('tokenId')}), 0) > ${given('uses')} THEN 'token_used_up'
         WHEN unixepoch('subsec') * 1000 - ${given('oldestIdTime')} > ${given('oldestAllowedAgeMs')} THEN 'commit_too_late'
         WHEN ${given('claims')} > 0 AND ${given('claims')} <> (SELECT count(*) FROM uploaded_files

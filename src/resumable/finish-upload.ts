@@ -4,7 +4,6 @@ import type { Clock, JobQueue, Log } from '../core/ports.ts'
 import type { Database } from '../db/database.ts'
 import { sniffBytes } from '../ingest/detect-type.ts'
 import { newHash } from '../ingest/new-hash.ts'
-import { byteReaderOf } from '../multipart/byte-source.ts'
 import { publishJobs } from '../services/publish-jobs.ts'
 import { commitOrRefuse } from '../services/receive/commit.ts'
 import type { ObjectStorage } from '../storage/object-storage.ts'
@@ -129,9 +128,8 @@ async function storeWhole({ ledger, storage }: Pick<FinishParts, 'ledger' | 'sto
 
 /** The SHA-256 of a stored object, hexadecimal, read once in constant memory. Throws where there is no such object. */
 async function readDigest(storage: ObjectStorage, key: string): Promise<string> {
-  const object = await storage.read(key)
-  if (!object) throw sessionEnded()
-  const reader = byteReaderOf(object.body)
+  const reader = await storage.reader(key)
+  if (!reader) throw sessionEnded()
   const hash = newHash('sha-256')
   for (let memory = new ArrayBuffer(digestReadBytes); ; ) {
     const { done, value } = await reader.read(new Uint8Array(memory))

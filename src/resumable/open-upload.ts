@@ -64,7 +64,6 @@ export async function openUpload(announced: AnnouncedUpload, parts: OpenParts): 
   if (role.kind === 'joined')
     joinedLength(await findPartials(parts.sessions, domain, role.partialIds), { filename, policy })
   await requireRoom(parts.db, domain, length ?? 0)
-  const committer = committerOf(domain, credential)
   const id = uuidv7()
   parts.journal.note({ uploadId: id })
   return parts.sessions.open(domain, {
@@ -76,8 +75,7 @@ export async function openUpload(announced: AnnouncedUpload, parts: OpenParts): 
     protocol,
     role,
     policy,
-    // The joined file takes a use of the token; its pieces are no files.
-    committer: { ...committer, token: isPartial ? null : committer.token },
+    committer: committerOf(domain, credential),
     length,
     endsBy,
     sha256,

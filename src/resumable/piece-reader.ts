@@ -1,5 +1,6 @@
 import { objectKey } from '../core/object-key.ts'
 import type { ByteReader } from '../multipart/byte-source.ts'
+import type { ObjectReader } from '../storage/object-reader.ts'
 import type { ObjectStorage } from '../storage/object-storage.ts'
 import type { Piece } from './ledger.ts'
 import { sessionEnded } from './rules.ts'
@@ -9,7 +10,7 @@ export class PieceReader implements ByteReader {
   readonly #storage: ObjectStorage
   readonly #domainId: string
   readonly #stretches: { id: string; offset: number; length: number }[] = []
-  #open: { reader: ReadableStreamBYOBReader; left: number } | null = null
+  #open: ObjectReader | null = null
 
   constructor(
     { storage, domainId }: { storage: ObjectStorage; domainId: string },
@@ -31,11 +32,9 @@ export class PieceReader implements ByteReader {
     for (let memory = view; ; ) {
       this.#open ??= await this.#next()
       if (!this.#open) return { done: true, value: memory.subarray(0, 0) }
-      const { done, value } = await this.#open.reader.read(memory)
+      const { done, value } = await this.#open.read(memory)
       const bytes = value ?? new Uint8Array(0)
-      this.#open.left -= bytes.length
       if (bytes.length > 0) return { done: false, value: bytes }
-      if (done && this.#open.left > 0) throw new Error('A piece of a file broke off while it was read.')
       if (done) this.#open = null
       memory = new Uint8Array(bytes.buffer)
     }
@@ -43,15 +42,15 @@ export class PieceReader implements ByteReader {
 
   /** Lets go of what is still open. */
   async cancel(): Promise<void> {
-    await this.#open?.reader.cancel().catch(() => {})
+    await this.#open?.cancel()
   }
 
-  async #next() {
+  async #next(): Promise<ObjectReader | null> {
     const stretch = this.#stretches.shift()
     if (!stretch) return null
     const { id, offset, length } = stretch
-    const object = await this.#storage.read(objectKey(id, this.#domainId), { offset, length })
-    if (!object) throw sessionEnded()
-    return { reader: object.body.getReader({ mode: 'byob' }), left: length }
+    const reader = await this.#storage.reader(objectKey(id, this.#domainId), { offset, length })
+    if (!reader) throw sessionEnded()
+    return reader
   }
 }

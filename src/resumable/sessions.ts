@@ -2,8 +2,9 @@ import type { Journal } from '../core/ports.ts'
 import type { Protocol } from '../core/uploaded-file.ts'
 import { appendHeader, fromOutcome, type Outcome, type SentAppend } from './outcome.ts'
 import type { Append, EndedStage, Opening, SessionDomain, SessionView } from './session.ts'
+import { orTrouble } from './trouble.ts'
 
-/** The upload sessions of a deployment, as the Worker reaches them. */
+/** The upload sessions of a deployment, as the Worker reaches them. Every method throws `Unavailable` when the platform is at fault. */
 export class Sessions {
   readonly #objects: Cloudflare.Env['UPLOAD_SESSIONS']
   readonly #keepsPlaces: boolean
@@ -21,7 +22,7 @@ export class Sessions {
 
   /** Begins an upload. Throws why the domain may not have it. */
   async open(domain: SessionDomain, opening: Opening): Promise<SessionView> {
-    return fromOutcome(await this.#of(domain, opening.id).open(opening, this.#journal.caller()))
+    return fromOutcome(await orTrouble(this.#of(domain, opening.id).open(opening, this.#journal.caller())))
   }
 
   /**
@@ -36,13 +37,13 @@ export class Sessions {
   ): Promise<SessionView | null> {
     const sent: SentAppend = { append: { ...append, domainId: domain.id }, caller: this.#journal.caller() }
     const headers = { [appendHeader]: JSON.stringify(sent) }
-    const answer = await this.#of(domain, id).fetch('https://session/', { method: 'POST', headers, body })
-    return fromOutcome(await answer.json<Outcome<SessionView | null>>())
+    const answer = await orTrouble(this.#of(domain, id).fetch('https://session/', { method: 'POST', headers, body }))
+    return fromOutcome(await orTrouble(answer.json<Outcome<SessionView | null>>()))
   }
 
   /** Where an upload stands, without disturbing an append that runs; null: there is no such session. */
   async view(domain: SessionDomain, id: string): Promise<SessionView | null> {
-    return this.#of(domain, id).view(domain.id)
+    return orTrouble(this.#of(domain, id).view(domain.id))
   }
 
   /**
@@ -50,7 +51,7 @@ export class Sessions {
    * Throws `upload-not-found`, and disturbs nothing, where the upload comes by another protocol.
    */
   async settle(domain: SessionDomain, id: string, protocol: Protocol): Promise<SessionView | null> {
-    return fromOutcome(await this.#of(domain, id).settle(domain.id, protocol, this.#journal.caller()))
+    return fromOutcome(await orTrouble(this.#of(domain, id).settle(domain.id, protocol, this.#journal.caller())))
   }
 
   /** Lets an upload live until this time at least, in milliseconds since 1970. Returns whether there is such a session. */
@@ -63,7 +64,7 @@ export class Sessions {
    * such session. With a protocol, throws `upload-not-found` where the upload comes by another.
    */
   async end(domain: SessionDomain, id: string, protocol?: Protocol): Promise<EndedStage | null> {
-    return fromOutcome(await this.#of(domain, id).end(domain.id, protocol ?? null, this.#journal.caller()))
+    return fromOutcome(await orTrouble(this.#of(domain, id).end(domain.id, protocol ?? null, this.#journal.caller())))
   }
 
   #of({ jurisdiction }: SessionDomain, id: string) {

@@ -24,3 +24,12 @@ export async function failLost(c: AppContext, { domain, id }: SessionTarget, pro
   const parts = { db: databaseFor(domain), storage: storageFor(domain), now, log }
   throw await lostSession(parts, { domainId: domain.id, id }, protocol)
 }
+
+/**
+ * Ends an upload whose creation is refused once its session is there: a client that was not told its address begins anew,
+ * and each try would hold room, and a use of its token, until its time is over. Never throws: then that time ends it.
+ */
+export async function giveUp(c: AppContext, { domain, id }: SessionTarget): Promise<void> {
+  const { sessions, log } = c.get('deps')
+  await sessions.end(domain, id).catch((error) => log('warn', 'session-not-ended', { uploadId: id, error }))
+}

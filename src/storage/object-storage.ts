@@ -1,4 +1,5 @@
 import type { Meter } from '../core/ports.ts'
+import { ObjectReader } from './object-reader.ts'
 import { isUnknownUpload, orTrouble } from './trouble.ts'
 
 /** A range of an object, in bytes from its start. */
@@ -71,6 +72,12 @@ export class ObjectStorage {
   async read(key: string, range?: ByteRange): Promise<StoredObject | null> {
     const object = await orTrouble(this.#meter, this.#bucket.get(key, range ? { range } : {}))
     return object && { body: object.body, size: object.size }
+  }
+
+  /** The same for bytes that are used up here: a reader of them, whose trouble is told as well. */
+  async reader(key: string, range?: ByteRange): Promise<ObjectReader | null> {
+    const object = await this.read(key, range)
+    return object && new ObjectReader(object.body, range?.length ?? object.size)
   }
 
   /** The keys after this one, in their order, at most `limit`. */

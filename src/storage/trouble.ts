@@ -12,10 +12,15 @@ export async function orTrouble<T>(meter: Meter, answer: Promise<T>): Promise<T>
     end()
     return value
   } catch (error) {
-    const isOurs = isOwnFault(error)
-    end(isOurs ? undefined : 'failed')
-    throw isOurs ? error : new Unavailable('R2 did not do its work.', { cause: error })
+    const told = asTrouble(error)
+    end(told instanceof Unavailable ? 'failed' : undefined)
+    throw told
   }
+}
+
+/** An error of R2's as it is to be thrown: its own trouble as `Unavailable`, an error in what it was asked as it is. */
+export function asTrouble(error: unknown): unknown {
+  return isOwnFault(error) ? error : new Unavailable('R2 did not do its work.', { cause: error })
 }
 
 /** 10024: an upload that was completed, aborted or never started. */

@@ -9,7 +9,7 @@ import { startBareWorker } from '../support/e2e/bare-worker.ts'
 import { noise } from '../support/e2e/bodies.ts'
 import { expectStatus, holdings, makeDomain, nothingHeld, type TestDomain } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
-import { type LocalWorker, repository } from '../support/e2e/local-worker.ts'
+import { type LocalWorker, repository, startLocalWorker } from '../support/e2e/local-worker.ts'
 import { curl, run } from '../support/e2e/programs.ts'
 import { idOf, openCreation, ResumableUpload } from '../support/e2e/resumable.ts'
 import { expectFile } from '../support/e2e/uploads.ts'
@@ -162,22 +162,6 @@ describe('a connection that is cut within the last append', () => {
     },
   )
 
-  it.each(['FIN', 'RST'] as const)('nor does one whose length nobody knew, by %s', async (ending) => {
-    const domain = await makeDomain(worker)
-    const bytes = noise(2000)
-    const upload = await ResumableUpload.begin(worker, domain)
-    const connection = await upload.open(0, null, true)
-    await connection.send(`${(1000).toString(16)}\r\n`)
-    await connection.send(bytes.subarray(0, 1000))
-    await connection.send('\r\n')
-    await upload.untilReceived(1000)
-    if (ending === 'RST') connection.reset()
-    else await connection.halfClose()
-    expect(await upload.state()).toEqual({ offset: 1000, complete: '?0' })
-    expectStatus(await upload.append(1000, bytes.subarray(1000), true), 202)
-    await expectFile(worker, domain, upload.id, bytes)
-  })
-
   it('nor does one that node:http gives up', async () => {
     const domain = await makeDomain(worker)
     const bytes = noise(partBytes + 70_000)
@@ -203,6 +187,48 @@ describe('a connection that is cut within the last append', () => {
     expect({ offset, complete }).toEqual({ offset: partBytes + 100, complete: '?0' })
     expectStatus(await upload.append(offset, bytes.subarray(offset), true), 202)
     await expectFile(worker, domain, upload.id, bytes)
+  })
+})
+
+describe('a connection that is cut within the last append, whose length nobody knew', () => {
+  let served: LocalWorker
+
+  beforeAll(async () => {
+    served = await startLocalWorker()
+  })
+
+  afterAll(() => served?.stop())
+
+  const ways = [
+    { way: 'from the socket', workerOf: () => worker },
+    // Both hand the body on.
+    { way: 'behind wrangler’s proxy and the router of static assets', workerOf: () => served },
+  ]
+  const cuts = [
+    { where: 'between two chunks', announced: 1000 },
+    { where: 'within a chunk', announced: 1500 },
+  ]
+
+  it.each(
+    ways.flatMap((way) => cuts.flatMap((cut) => (['FIN', 'RST'] as const).map((by) => ({ ...way, ...cut, by })))),
+  )('does not complete: $way, $where, by $by', async ({ workerOf, announced, by }) => {
+    const at = workerOf()
+    const domain = await makeDomain(at)
+    const bytes = noise(2000)
+    const upload = await ResumableUpload.begin(at, domain)
+    const connection = await upload.open(0, null, true)
+    await connection.send(`${announced.toString(16)}\r\n`)
+    await connection.send(bytes.subarray(0, 1000))
+    if (announced === 1000) await connection.send('\r\n')
+    await upload.untilReceived(1000)
+    if (by === 'RST') connection.reset()
+    else await connection.halfClose()
+    // The session has seen it by itself: no newer request has ended the append.
+    const ended = expect.objectContaining({ kind: 'append', upload_id: upload.id, code: 'body-incomplete' })
+    await eventually(() => expect(at.logged('session-done')).toContainEqual(ended))
+    expect(await upload.state()).toEqual({ offset: 1000, complete: '?0' })
+    expectStatus(await upload.append(1000, bytes.subarray(1000), true), 202)
+    await expectFile(at, domain, upload.id, bytes)
   })
 })
 

@@ -21,7 +21,7 @@ import {
 } from '../support/workers/client.ts'
 import { partial } from '../support/workers/concatenation.ts'
 import { depsWith, HeldQueue } from '../support/workers/faults.ts'
-import { Outside, onSession } from '../support/workers/session-faults.ts'
+import { breakingR2, Outside, onSession } from '../support/workers/session-faults.ts'
 import { alarmOf, tablesOf, tamper } from '../support/workers/sessions.ts'
 import { idOf, tusCall } from '../support/workers/tus.ts'
 
@@ -85,6 +85,23 @@ test('joining comes to the same end, whichever call fails before or after its ef
     }
   }
 }, 60_000)
+
+test.each([
+  ['breaks off', 'before'],
+  ['ends before its last byte', 'after'],
+] as const)('a piece that %s while it is read is trouble that passes', async (_name, moment) => {
+  const domain = await makeDomain()
+  const opening = openingOf(domain, [idOf(await partial(domain, 'abc'))])
+  const failing = { BUCKET: breakingR2(moment) }
+  const error = await onSession(opening.id, failing, async (upload) => {
+    await upload.open(opening, new Fence())
+    return upload.settle(new Fence()).then(() => null, isUnavailable)
+  })
+  expect(error).toBe(true)
+  const view = await onSession(opening.id, {}, (upload) => upload.settle(new Fence()))
+  expect(view?.isComplete).toBe(true)
+  expect(await holdings(domain)).toEqual(heldExactly(3))
+})
 
 test('a piece that is gone when it is to be read ends the file, and all that is left of it', async () => {
   const domain = await makeDomain()

@@ -120,6 +120,21 @@ describe('partial uploads', () => {
     expectStatus(answer, 201)
     expect(answer.headers.has('x-read-token')).toBe(true)
     expect(await usesTaken(domain)).toEqual([1])
+    // Without one left it brings no file, and so no pieces of one either.
+    const length = { 'upload-concat': 'partial', 'upload-length': '2' }
+    const another = await tusCall('POST', `${domain.origin}/v1/tus`, { key, headers: length })
+    expectProblem(another, 403, 'token-used-up')
+    expect(await holdings(domain)).toEqual(heldExactly(4))
+  })
+
+  test('that end give back no use of a token that they have not taken', async () => {
+    const domain = await makeDomain()
+    const key = await makeToken(domain, { uses: 2 })
+    const url = await created(domain, 5, { key })
+    expectStatus(await tusCall('DELETE', await partial(domain, 'ab', { key }), { key }), 204)
+    expect(await usesTaken(domain)).toEqual([1])
+    expectStatus(await tusCall('DELETE', url, { key }), 204)
+    expect(await usesTaken(domain)).toEqual([0])
   })
 })
 

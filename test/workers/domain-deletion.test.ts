@@ -30,7 +30,7 @@ import {
 } from '../support/workers/client.ts'
 import { appWith, depsWith, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
 
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 120_000 })
 afterAll(jobsDone, 120_000)
 
 const asAdmin = { key: adminToken }

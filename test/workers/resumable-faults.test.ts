@@ -10,7 +10,7 @@ import type { Upload } from '../../src/resumable/upload.ts'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
 import { partBytes } from '../support/sizes.ts'
 import { heldExactly, holdings, makeDomain, nothingHeld, rowOf, type TestDomain } from '../support/workers/client.ts'
-import { Outside, onSession } from '../support/workers/session-faults.ts'
+import { breakingR2, Outside, onSession } from '../support/workers/session-faults.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -125,4 +125,26 @@ describe.each(lives)('$name', (life) => {
       }
     }
   })
+})
+
+test.each([
+  ['breaks off', 'before'],
+  ['ends before its last byte', 'after'],
+] as const)('a file that %s while its digest is read is not accepted until that is known', async (_name, moment) => {
+  const domain = await makeDomain()
+  const life: Life = { name: 'one append', bytes: noise(partBytes + 9), isDeferred: false, cuts: [] }
+  const opening = openingOf(domain, life)
+  const whole = { domainId: domain.id, protocol: 'tus' as const, offset: 0, declaredBytes: life.bytes.length }
+  const append = { ...whole, length: null, isLast: false, checksum: null }
+  const error = await onSession(opening.id, { BUCKET: breakingR2(moment) }, async (upload) => {
+    await upload.open(opening, new Fence())
+    // Such an append is hashed as it comes; of one that breaks off nothing is known but its bytes.
+    const sent = new Response(Uint8Array.from(life.bytes.subarray(0, partBytes))).body
+    await upload.append(new RequestBody(sent, String(life.bytes.length)), append, new Fence()).catch(() => {})
+    return goOn(upload, domain, life, []).then(() => null, isUnavailable)
+  })
+  expect(error).toBe(true)
+  expect(await rowOf(opening.id)).toMatchObject({ status: 'uploading' })
+  await onSession(opening.id, {}, (upload) => goOn(upload, domain, life, []))
+  expect(await rowOf(opening.id)).toMatchObject({ status: 'pending', sha256: sha256(life.bytes) })
 })

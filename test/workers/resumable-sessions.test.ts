@@ -1,12 +1,17 @@
+import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { afterAll, describe, expect, test, vi } from 'vitest'
+import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
+import { afterAll, afterEach, beforeEach, describe, expect, type MockInstance, test, vi } from 'vitest'
 import { formBody, multipartType, noise, sha256 } from '../support/e2e/bodies.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { mebibyte, partBytes } from '../support/sizes.ts'
 import {
   adminToken,
   allRows,
+  type Call,
   call,
+  chunkedBody,
   execute,
   expectProblem,
   expectStatus,
@@ -21,15 +26,16 @@ import {
   putFile,
   revokeKey,
   rowOf,
+  type Send,
   type TestDomain,
   waitForStatus,
 } from '../support/workers/client.ts'
 import { begunPartial, partial } from '../support/workers/concatenation.ts'
-import { appWith, HeldQueue } from '../support/workers/faults.ts'
+import { appWith, HeldQueue, type Moment, overriding } from '../support/workers/faults.ts'
 import { append, begun as begunByDraft, retrieve } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
 import { alarmWith } from '../support/workers/session-faults.ts'
-import { alarm, evict, expire, tablesOf, tailBytesOf, tamper } from '../support/workers/sessions.ts'
+import { alarm, evict, expire, sessionOf, tablesOf, tailBytesOf, tamper } from '../support/workers/sessions.ts'
 import { makeToken, usesTaken } from '../support/workers/tokens.ts'
 import { create, created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '../support/workers/tus.ts'
 
@@ -393,6 +399,131 @@ describe('an upload of one request, while it runs,', () => {
       for (const url of [tus, draft]) expectProblem(await tusCall('GET', url), 404, 'upload-not-found')
     },
   )
+})
+
+describe('a session that is not reached', () => {
+  const marked = (message: string, marks: object) => Object.assign(new Error(message), marks)
+
+  /** The interface in front of sessions whose every call fails like this. */
+  const failingWith = (error: Error) => {
+    const fail = () => Promise.reject(error)
+    const session = { open: fail, view: fail, settle: fail, end: fail, fetch: fail }
+    const getByName = () => session as unknown as ReturnType<typeof env.UPLOAD_SESSIONS.getByName>
+    return appWith({ env: { UPLOAD_SESSIONS: overriding(env.UPLOAD_SESSIONS, { getByName }) } })
+  }
+
+  /** Every call that a session has part in, of an upload of which it has kept 3 bytes. */
+  const askAll = async (send: Send) => {
+    const domain = await makeDomain()
+    const url = await created(domain, 10, { body: 'abc' })
+    const file = `${domain.origin}/v1/uploads/${idOf(url)}`
+    const answers = [
+      await create(domain.origin, 10, { send }),
+      await patch(url, 3, 'de', { send }),
+      await tusCall('GET', url, { send }),
+      await tusCall('DELETE', url, { send }),
+      await call('GET', `${file}/status`, { key: adminToken, send }),
+    ]
+    expect(offsetOf(await head(url))).toBe(3)
+    return answers
+  }
+
+  let errorLines: MockInstance<typeof console.error>
+  beforeEach(() => {
+    errorLines = vi.spyOn(console, 'error').mockImplementation(() => {})
+  })
+  afterEach(() => errorLines.mockRestore())
+
+  test.each([
+    marked('Durable Object reset because its code was updated.', { remote: true, durableObjectReset: true }),
+    marked('Durable Object is overloaded. Too many requests queued.', { overloaded: true }),
+    marked('Network connection lost.', { retryable: true }),
+    marked('internal error; reference = 0123456789', { remote: true }),
+    marked('Worker exceeded something.', {}),
+  ])('is 503, and nothing is lost: %s', async (error) => {
+    for (const answer of await askAll(failingWith(error))) {
+      expectProblem(answer, 503, 'unavailable')
+      expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+    }
+    expect(errorLines.mock.calls.map(([line]) => String(line))).toContainEqual(expect.stringContaining(error.message))
+  })
+
+  test('is told apart from one whose code is at fault', async () => {
+    for (const error of [marked('x is not a function', { remote: true }), new TypeError('x is not a function')]) {
+      for (const answer of await askAll(failingWith(error))) expectProblem(answer, 500, 'internal')
+    }
+  })
+
+  test('is 503 also in the midst of an append, of which is kept what had been', async () => {
+    const domain = await makeDomain()
+    const url = await created(domain, 10)
+    const { readable, writable } = new FixedLengthStream(10)
+    const appending = patch(url, 0, readable)
+    const writer = writable.getWriter()
+    await writer.write(new Uint8Array(5))
+    await runInDurableObject(sessionOf(idOf(url)), (_session, state) => state.abort('reset')).catch(() => {})
+    const answer = await appending
+    await writer.abort(new Error('gone')).catch(() => {})
+    expectProblem(answer, 503, 'unavailable')
+    expect(answer.headers.has('retry-after')).toBe(true)
+    expectStatus(await head(url), 200)
+  })
+})
+
+describe('a creation by tus whose first bytes are not taken', () => {
+  const checksum = (body: string) => `sha1 ${createHash('sha1').update(body).digest('base64')}`
+
+  /** The interface in front of sessions of which every append fails: before it has come there, or after it was taken. */
+  const failingAppends = (moment: Moment) => {
+    const getByName = (name: string) => {
+      const session = env.UPLOAD_SESSIONS.getByName(name)
+      const fetch = async (url: string, sent: RequestInit) => {
+        if (moment === 'after') await (await session.fetch(url, sent)).text()
+        throw Object.assign(new Error('Network connection lost.'), { retryable: true })
+      }
+      const { open, settle, end } = session
+      return { open, settle, end, fetch } as unknown as typeof session
+    }
+    return appWith({ env: { UPLOAD_SESSIONS: overriding(env.UPLOAD_SESSIONS, { getByName }) } })
+  }
+
+  const brokenOff = () => {
+    const { readable, writable } = new FixedLengthStream(8)
+    const writer = writable.getWriter()
+    writer
+      .write(Buffer.from('abc'))
+      .then(() => writer.abort(new Error('gone')))
+      .catch(() => {})
+    return readable
+  }
+
+  test.each([
+    ['are too many for one append', 413, () => ({ body: 'abcdefghi' })],
+    ['do not fit their checksum', 460, () => ({ body: 'abcde', headers: { 'upload-checksum': checksum('other') } })],
+    ['are more than its length', 400, () => ({ body: chunkedBody(noise(8)), headers: { 'upload-length': '6' } })],
+    ['break off', 400, () => ({ body: brokenOff() })],
+    ['do not come to the session', 503, () => ({ body: 'abcde', send: failingAppends('before') })],
+  ] as [string, number, () => Call][])('holds nothing when they %s', async (_name, status, first) => {
+    const domain = await makeDomain({ maxRequestBytes: 8 })
+    const key = await makeToken(domain, { uses: 1 })
+    const refused = await create(domain.origin, 20, { key, ...first() })
+    expectStatus(refused, status)
+    expect(refused.headers.has('location')).toBe(false)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+    // The same again, as a client does it that was told no address.
+    await created(domain, 20, { key, body: 'abcd' })
+    expect(await holdings(domain)).toMatchObject({ rows: 1, storedBytes: 20 })
+    expect(await usesTaken(domain)).toEqual([1])
+  })
+
+  test('is answered as if nothing had been when the file is accepted all the same', async () => {
+    const domain = await makeDomain()
+    const answer = await create(domain.origin, 5, { body: 'abcde', send: failingAppends('after') })
+    expectStatus(answer, 201)
+    expect(offsetOf(answer)).toBe(5)
+    await waitForStatus(domain, idOf(answer.headers.get('location')!))
+    expect(await holdings(domain)).toEqual(heldExactly(5))
+  })
 })
 
 describe('who may go on with an upload', () => {

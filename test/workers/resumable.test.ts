@@ -19,10 +19,12 @@ import {
   nothingHeld,
   postForm,
   putFile,
+  type TestDomain,
 } from '../support/workers/client.ts'
 import { expectFile } from '../support/workers/expect-file.ts'
 import { append, begin, begun, complete, retrieve, stateOf } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
+import { tamper } from '../support/workers/sessions.ts'
 import { askForToken } from '../support/workers/tokens.ts'
 import { created, idOf, patch } from '../support/workers/tus.ts'
 
@@ -458,18 +460,35 @@ describe('limits', () => {
     expect(limitsOf(await call('OPTIONS', 'http://localhost/v1/resumable'))).toBe('max-age=86400')
   })
 
+  const changePolicy = async (domain: TestDomain, policy: object) => {
+    const headers = { 'content-type': 'application/json' }
+    const body = JSON.stringify({ policy })
+    const url = `http://localhost/v1/domains/${domain.slug}`
+    expectStatus(await call('PATCH', url, { key: adminToken, headers, body }), 200)
+  }
+
   test('they are those of the upload token, and do not change with the policy', async () => {
     const domain = await makeDomain({ maxFileBytes: 1000 })
     const { token: key } = (await askForToken(domain, { maxFileBytes: 100 })).json
     expect(limitsOf(await call('OPTIONS', `${domain.origin}/v1/resumable`, { key }))).toMatch(/^max-size=100, /)
     const url = await begun(domain, null, { key })
-    await call('PATCH', `http://localhost/v1/domains/${domain.slug}`, {
-      key: adminToken,
-      headers: { 'content-type': 'application/json' },
-      body: '{"policy":{"maxFileBytes":10}}',
-    })
+    await changePolicy(domain, { maxFileBytes: 10 })
     expect(limitsOf(await retrieve(url, { key }))).toMatch(/^max-size=100, /)
     expectStatus(await append(url, 0, 'x'.repeat(100), true, { key }), 202)
+  })
+
+  test('an append that is too large is refused with those of its upload, whoever sends it', async () => {
+    const domain = await makeDomain({ maxFileBytes: 20, maxRequestBytes: 10 })
+    const url = await begun(domain)
+    await changePolicy(domain, { maxFileBytes: 200, maxRequestBytes: 100 })
+    await tamper(idOf(url), "UPDATE session SET opening = json_set(opening, '$.expiresAt', ?)", Date.now() + 3600_000)
+    const { token: key } = (await askForToken(domain, { maxFileBytes: 5 })).json
+    for (const options of [{}, { key }]) {
+      const refused = await append(url, 0, 'x'.repeat(11), false, options)
+      expectProblem(refused, 413, 'request-too-large')
+      expect(limitsOf(refused)).toMatch(/^max-size=20, max-append-size=10, max-age=3[56]\d\d$/)
+    }
+    expectStatus(await append(url, 0, 'x'.repeat(10), true), 202)
   })
 
   test('what is too large is refused with them', async () => {
@@ -485,7 +504,7 @@ describe('limits', () => {
     for (const send of refusals) {
       const answer = await send()
       expectProblem(answer, 413, 'file-too-large')
-      expect(limitsOf(answer)).toMatch(/^max-size=1000, max-append-size=\d+, max-age=86400$/)
+      expect(limitsOf(answer)).toMatch(/^max-size=1000, max-append-size=\d+, max-age=86(400|39\d)$/)
     }
     expect(await holdings(domain)).toEqual(nothingHeld)
   })

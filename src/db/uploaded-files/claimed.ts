@@ -22,7 +22,10 @@ export type FileToClaim = Omit<FileToCommit, 'claim' | 'sha256'> & {
   r2UploadId: string | null
   /** Set for a resumable upload: milliseconds since 1970. */
   expiresAt?: number
-  /** Set for a piece of a file to be joined: it reserves bytes, and is no file. */
+  /**
+   * Set for a piece of a file to be joined: it reserves bytes, and is no file. Its token must have a use left, and keeps
+   * it for the file.
+   */
   isPartial?: boolean
 }
 
@@ -35,11 +38,12 @@ const recordEvent = compile((db) => recordLatestEvent(db, sql.placeholder('id'))
  */
 export async function claimFile(db: Database, committer: Committer, file: FileToClaim, now: number): Promise<void> {
   const { trace, ...details } = file
+  const files = file.isPartial ? 0 : 1
   const row = {
     ...details,
     ...trace,
     domainId: committer.domainId,
-    tokenId: committer.token?.tokenId ?? null,
+    tokenId: file.isPartial ? null : (committer.token?.tokenId ?? null),
     sha256: '',
     status: 'uploading' as const,
     lastEvent: 1,
@@ -49,7 +53,8 @@ export async function claimFile(db: Database, committer: Committer, file: FileTo
   await db.$client.batch([
     admit(db, {
       ...committer,
-      files: file.isPartial ? 0 : 1,
+      files,
+      usesWanted: 1,
       bytes: file.size,
       accepted: 0,
       claimedIds: [],
@@ -57,7 +62,7 @@ export async function claimFile(db: Database, committer: Committer, file: FileTo
       oldestIdTime: oldestTime(committer, [{ id: file.id, claim: null }], now),
       oldestAllowedAgeMs: commitWindowMs,
     }),
-    ...takeStatements(db, committer, 1),
+    ...takeStatements(db, committer, files),
     insertClaims(db, { rows: rowsAsJson(uploadedFiles, [row]) }),
     recordEvent(db, { id: file.id }),
   ])

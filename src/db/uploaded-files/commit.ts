@@ -103,6 +103,7 @@ export async function commitFiles(
     admit(db, {
       ...committer,
       files: fresh.length,
+      usesWanted: fresh.length,
       bytes: files.reduce((sum, file) => sum + file.size - (file.claim?.reservedBytes ?? 0), 0),
       accepted: files.length,
       claimedIds: claimed.map((file) => file.id),

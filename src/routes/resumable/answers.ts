@@ -7,7 +7,7 @@ import { problems, toRefusal } from '../../problem.ts'
 import { endsUpload } from '../../resumable/finish-upload.ts'
 import { uploadUrl } from '../addresses.ts'
 import { answerAccepted } from '../raw-upload.ts'
-import { describeLimits, setComplete } from './fields.ts'
+import { describeLimits, describeOwnLimits, setComplete } from './fields.ts'
 
 /**
  * Runs what answers a request of the draft, and gives a refusal the fields that the draft wants of it. `isLast`: whether
@@ -24,10 +24,17 @@ export async function withRefusalFields(
     const { code, facts } = toRefusal(error)
     setComplete(c, isLast && endsUpload(error))
     if (code === 'offset-mismatch') c.header('Upload-Offset', String(facts['expected-offset']))
-    if (problems[code].status === 413) describeLimits(c, domain)
+    if (problems[code].status === 413) await describeWhatHolds(c, domain, id)
     if (code === 'upload-completed' && id !== undefined) c.header('Location', uploadUrl(c, domain, id))
     throw code === 'checksum-mismatch' ? contentDigestMismatch(error) : error
   }
+}
+
+/** Says the limits of the upload, where it has an id and goes on; else those of the next. */
+async function describeWhatHolds(c: AppContext, domain: Domain, id: string | undefined): Promise<void> {
+  const view = id === undefined ? null : await c.get('deps').sessions.view(domain, id)
+  if (view) describeOwnLimits(c, view)
+  else describeLimits(c, domain)
 }
 
 /** tus has a status of its own for an append that is not what was promised; HTTP has not. */

@@ -10,6 +10,7 @@ import type { SessionView } from '../../resumable/session.ts'
 import { sessionUrl } from '../addresses.ts'
 import { callbackOf, metadataOf, receiveBody } from '../raw-upload.ts'
 import { giveReadToken } from '../read-token.ts'
+import { giveUp } from '../session-target.ts'
 import { answerComplete, withRefusalFields } from './answers.ts'
 import { appendBody } from './append-body.ts'
 import { announcedLength, describeUpload, partialUpload } from './fields.ts'
@@ -71,7 +72,7 @@ async function sendFirst(c: AppContext, domain: Domain, id: string): Promise<Ses
     return await appendBody(c, { domain, id, offset: 0, isLast: false })
   } catch (error) {
     if (problems[toRefusal(error).code].status >= 500) c.header('Location', sessionUrl(c, domain, 'resumable', id))
-    else await c.get('deps').sessions.end(domain, id)
+    else await giveUp(c, { domain, id })
     throw error
   }
 }

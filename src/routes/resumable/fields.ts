@@ -57,10 +57,15 @@ export function setComplete(c: AppContext, isComplete: boolean): void {
 
 /** Says where an upload stands, and within which limits. */
 export function describeUpload(c: AppContext, view: SessionView): void {
-  const { offset, length, isComplete, maxBytes, maxAppendBytes, expiresAt } = view
+  const { offset, length, isComplete } = view
   c.header('Upload-Offset', String(offset))
   if (length !== null) c.header('Upload-Length', String(length))
   setComplete(c, isComplete)
+  describeOwnLimits(c, view)
+}
+
+/** Says within which limits an upload is, whatever those of a new one would be. */
+export function describeOwnLimits(c: AppContext, { maxBytes, maxAppendBytes, expiresAt }: SessionView): void {
   setLimits(c, { 'max-size': maxBytes, 'max-append-size': maxAppendBytes }, expiresAt - c.get('deps').now())
 }
 

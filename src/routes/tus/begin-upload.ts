@@ -7,7 +7,8 @@ import { enforceDomainRules } from '../../middleware/domain-rules.ts'
 import { openUpload } from '../../resumable/open-upload.ts'
 import type { SessionView } from '../../resumable/session.ts'
 import { callbackOf } from '../raw-upload.ts'
-import { appendBody, contentOf } from './append-body.ts'
+import { giveUp, type SessionTarget } from '../session-target.ts'
+import { appendBody, type Content, contentOf } from './append-body.ts'
 import { parseConcat } from './concat.ts'
 import { announcedLength, parseTusMetadata } from './fields.ts'
 
@@ -43,8 +44,26 @@ export async function beginUpload(c: AppContext): Promise<{ domain: Domain; view
     { sessions, db: databaseFor(domain), outboundRules, journal, now, sessionMs },
   )
   if (!content || role.kind === 'joined') return { domain, view: opened }
-  const target = { domain, id: opened.id }
-  return { domain, view: await appendBody(c, target, { ...content, offset: 0, length: null }) }
+  return { domain, view: await sendFirst(c, { domain, id: opened.id }, content) }
+}
+
+/**
+ * Sends the bytes of the creation. The upload is given up when they are refused or lost, for whatever reason, since tus
+ * tells its address with a success alone; unless it has become whole all the same, and only the answer was lost.
+ */
+async function sendFirst(c: AppContext, target: SessionTarget, content: Content): Promise<SessionView> {
+  try {
+    return await appendBody(c, target, { ...content, offset: 0, length: null })
+  } catch (error) {
+    const { domain, id } = target
+    const view = await c
+      .get('deps')
+      .sessions.settle(domain, id, 'tus')
+      .catch(() => null)
+    if (view?.isComplete) return view
+    await giveUp(c, target)
+    throw error
+  }
 }
 
 /** The domain of a new upload; on the apex host its metadata may be the first, or another, to name it. */

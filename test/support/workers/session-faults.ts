@@ -59,6 +59,20 @@ export class Outside {
   }
 }
 
+/** R2, the bytes of whose objects break off: with an error (before), or as if there were no more of them (after). */
+export function breakingR2(moment: Moment): R2Bucket {
+  const start = (controller: ReadableByteStreamController) => {
+    if (moment === 'before') controller.error(new Error('Network connection lost.'))
+    else controller.close()
+  }
+  const get = async (key: string, options?: R2GetOptions) => {
+    const object = await env.BUCKET.get(key, options)
+    const body = new ReadableStream({ type: 'bytes', start }) as R2ObjectBody['body']
+    return object && overriding(object as R2ObjectBody, { body })
+  }
+  return overriding(env.BUCKET, { get } as Partial<R2Bucket>)
+}
+
 /** Works on a session with these bindings, in an object that was started for it. */
 export function onSession<T>(
   id: string,

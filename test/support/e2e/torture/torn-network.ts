@@ -52,7 +52,7 @@ export class TornNetwork {
 
 /** No answer, a newer request that has come before, or a server that is about to go: all of it may be tried again. */
 export function expectPassing(reply: Reply | null): void {
-  expect([undefined, 400, 409, 500, 502, 503]).toContain(reply?.status)
+  expect([undefined, 400, 409, 502, 503]).toContain(reply?.status)
 }
 
 /** Whether an upload is there no more. */
