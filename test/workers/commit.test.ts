@@ -18,6 +18,7 @@ import {
   execute,
   expectProblem,
   expectStatus,
+  field,
   file,
   heldExactly,
   holdings,
@@ -215,6 +216,52 @@ describe('a failure while files are stored leaves nothing', () => {
     const { send } = appOn(() => undefined, { BUCKET: overriding(env.BUCKET, { delete: remove }) })
     expectProblem(await putFile(domain.origin, 'a', 'abc', { send }), 413, 'quota-exceeded')
     expect(await holdings(domain)).toEqual({ ...nothingHeld, objects: 1 })
+  })
+})
+
+describe('a value of D1’s has 2,000,000 bytes at most', () => {
+  const tooBig = () => new Error('D1_ERROR: string or blob too big: SQLITE_TOOBIG')
+  const mostBytes = 2_000_000
+
+  /** The interface on a database that refuses what is larger, as D1 does where it is deployed; here it takes anything. */
+  const send = appWith({
+    env: {
+      DB: faultyD1(
+        env.DB,
+        (sql) => (sql.split(';\n').some((statement) => statement.length > mostBytes) ? 'before' : undefined),
+        tooBig,
+      ),
+    },
+    deps: () => ({ queue: new HeldQueue() }),
+  })
+
+  test('as many files as a policy may allow, with all that may be said of each, are committed, and their answer kept', async () => {
+    const domain = await makeDomain({ maxFilesPerRequest: 1000 })
+    const type = `application/${'y'.repeat(127)}`
+    const files = Array.from({ length: 1000 }, (_, number) =>
+      number === 500
+        ? file(`${number}.png`.padStart(255, 'x'), '<!doctype html>', 'image/png')
+        : file(`${number}.txt`.padStart(255, 'x'), `${number}`, type),
+    )
+    const form = [field('metadata', JSON.stringify({ notes: 'n'.repeat(2000) })), ...files]
+    const first = await postForm(domain.origin, form, { send, headers: { 'idempotency-key': 'k' } })
+    expect(first.status).toBe(207)
+    const repeat = await postForm(domain.origin, form, { send, headers: { 'idempotency-key': 'k' } })
+    expect(repeat.status).toBe(207)
+    const uploads = ({ json }: typeof first): unknown[] =>
+      json.results.map(({ upload }: { upload?: unknown }) => upload ?? 'refused')
+    expect(uploads(first).filter((upload) => upload !== 'refused')).toHaveLength(999)
+    expect(uploads(repeat)).toEqual(uploads(first))
+    expect(repeat.json.results[500].problem.code).toBe('type-contradicted')
+    expect(await holdings(domain)).toMatchObject({ rows: 999, storedFiles: 999, objects: 999 })
+  })
+
+  test('a commit that has a larger one all the same was certainly not written, and leaves nothing', async () => {
+    const domain = await makeDomain()
+    const refusing = appWith({ env: { DB: faultyD1(env.DB, committing('before'), tooBig) } })
+    const answer = await postForm(domain.origin, [file('a', 'abc'), file('b', large)], { send: refusing })
+    expectProblem(answer, 500, 'internal')
+    expect(await holdings(domain)).toEqual(nothingHeld)
   })
 })
 

@@ -58,7 +58,7 @@ export async function claimFile(db: Database, committer: Committer, file: FileTo
       oldestAllowedAgeMs: commitWindowMs,
     }),
     ...takeStatements(db, committer, 1),
-    insertClaims(db, { rows: rowsAsJson(uploadedFiles, [row]) }),
+    ...rowsAsJson(uploadedFiles, [row]).map((rows) => insertClaims(db, { rows })),
     recordEvent(db, { id: file.id }),
   ])
 }

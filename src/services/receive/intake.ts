@@ -11,14 +11,8 @@ import type { ByteSource } from '../../multipart/byte-source.ts'
 import { publishJobs } from '../publish-jobs.ts'
 import { CommitUnknown, commitOrRefuse, refusalOfCommit, uploadDeleted } from './commit.ts'
 import { discardClaim } from './discard-claim.ts'
-import {
-  type FingerprintPart,
-  fingerprintOf,
-  fingerprintPart,
-  freeKey,
-  type KeyedRequest,
-  toKeptOutcome,
-} from './idempotency.ts'
+import { type FingerprintPart, fingerprintOf, fingerprintPart, freeKey, type KeyedRequest } from './idempotency.ts'
+import { keepOutcomes } from './kept-outcomes.ts'
 import {
   type Announcement,
   type CommonDetails,
@@ -162,7 +156,7 @@ export class Intake implements Reception {
     return (uploads: readonly UploadedFile[]) => ({
       held: request.held,
       fingerprint,
-      outcome: this.#outcomes(uploads).map(toKeptOutcome),
+      outcome: keepOutcomes(this.#outcomes(uploads)),
     })
   }
 

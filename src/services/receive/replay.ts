@@ -3,14 +3,7 @@ import { cleanFilename } from '../../core/filename.ts'
 import type { BufferPool } from '../../ingest/buffer-pool.ts'
 import { examineFile } from '../../ingest/examine-file.ts'
 import type { ByteSource } from '../../multipart/byte-source.ts'
-import {
-  type FingerprintPart,
-  fingerprintOf,
-  fingerprintPart,
-  fromKeptOutcome,
-  type KeyedRequest,
-  keyMismatch,
-} from './idempotency.ts'
+import { type FingerprintPart, fingerprintOf, fingerprintPart, type KeyedRequest, keyMismatch } from './idempotency.ts'
 import {
   type Announcement,
   type CommonDetails,
@@ -61,7 +54,7 @@ export class Replay implements Reception {
   async commit(details: CommonDetails): Promise<FileOutcome[]> {
     const { method, path } = this.#request
     if (fingerprintOf({ method, path, ...details, parts: this.#sent }) !== this.#first.fingerprint) throw keyMismatch()
-    return this.#first.outcome.map(fromKeptOutcome)
+    return this.#first.outcomes
   }
 
   async discard(): Promise<void> {
