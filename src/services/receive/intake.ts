@@ -52,6 +52,10 @@ export class Intake implements Reception {
     return this.#files.length
   }
 
+  get isRefused(): boolean {
+    return this.#files.length > 0 && this.#files.every((file) => 'refusal' in file)
+  }
+
   async take(source: ByteSource, announced: Announcement): Promise<void> {
     const id = uuidv7()
     const filename = cleanFilename(announced.filename)

@@ -14,6 +14,8 @@ import {
 
 /** A repeat of a request that has been answered: its files are read and hashed, not stored, and the answer is the first one. */
 export class Replay implements Reception {
+  /** The first request has been accepted, and this one is read to its end to know whether it is the same. */
+  readonly isRefused = false
   readonly #pool: BufferPool
   readonly #domain: Domain
   readonly #first: Extract<KeyedRequest, { kind: 'repeat' }>
