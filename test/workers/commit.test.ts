@@ -46,6 +46,8 @@ vi.setConfig({ testTimeout: 30_000 })
 
 const partBytes = 5 * 1024 * 1024
 const large = noise(2 * partBytes + 100)
+const long = noise(4 * partBytes)
+const pieces = Array.from({ length: 20 }, (_, number) => file(`${number}`, long.subarray(0, partBytes / 5)))
 
 /** The Worker's interface with a queue that delivers nothing: what is tested here ends with the commit. */
 const held = appWith({ deps: () => ({ queue: new HeldQueue() }) })
@@ -211,10 +213,13 @@ describe('a failure while files are stored leaves nothing', () => {
   })
 
   test('of R2 while what was refused is removed is left to the reconciler', async () => {
-    const domain = await makeDomain({ quotaBytes: 2 })
+    const domain = await makeDomain()
+    // The isolate remembers the domain as it was here, so that only the commit refuses.
+    expectStatus(await call('GET', `${domain.origin}/v1/uploads`, { key: adminToken }), 200)
+    await execute('UPDATE domain_accounts SET suspended_at = 1 WHERE domain_id = ?', domain.id)
     const remove = () => Promise.reject(new Error('R2 is down'))
     const { send } = appOn(() => undefined, { BUCKET: overriding(env.BUCKET, { delete: remove }) })
-    expectProblem(await putFile(domain.origin, 'a', 'abc', { send }), 413, 'quota-exceeded')
+    expectProblem(await putFile(domain.origin, 'a', 'abc', { send }), 403, 'domain-suspended')
     expect(await holdings(domain)).toEqual({ ...nothingHeld, objects: 1 })
   })
 })
@@ -350,6 +355,63 @@ describe('the quota', () => {
     await sending
     expect(parts).toBe(0)
     expect(await holdings(domain)).toEqual(nothingHeld)
+  })
+
+  test.each([
+    ['a large file of a form', (origin: string, options: Call) => postForm(origin, [file('a', long)], options)],
+    ['many small files of a form', (origin: string, options: Call) => postForm(origin, pieces, options)],
+    [
+      'a large file without a length',
+      (origin: string, options: Call) => putFile(origin, 'a', chunkedBody(long), options),
+    ],
+  ])('is held against %s while it comes in, and not only when all is stored', async (_name, upload) => {
+    const domain = await makeDomain({ quotaBytes: partBytes + 1 })
+    let storedBytes = 0
+    const count = (bytes: unknown) => {
+      storedBytes += (bytes as Uint8Array).byteLength
+    }
+    const bucket = overriding(env.BUCKET, {
+      put: (async (...args: Parameters<R2Bucket['put']>) => {
+        count(args[1])
+        return env.BUCKET.put(...args)
+      }) as R2Bucket['put'],
+      createMultipartUpload: async (key) => {
+        const upload = await env.BUCKET.createMultipartUpload(key)
+        return overriding(upload, {
+          uploadPart: (...args) => {
+            count(args[1])
+            return upload.uploadPart(...args)
+          },
+        })
+      },
+    })
+    expectProblem(
+      await upload(
+        domain.origin,
+        appOn(() => undefined, { BUCKET: bucket }),
+      ),
+      413,
+      'quota-exceeded',
+    )
+    expect(storedBytes).toBeLessThanOrEqual(partBytes)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+  })
+
+  test('is looked up once where it was full when the isolate looked, and no longer is', async () => {
+    const domain = await makeDomain({ quotaBytes: long.length })
+    const setStored = (bytes: number) =>
+      execute('UPDATE domain_accounts SET stored_bytes = ? WHERE domain_id = ?', bytes, domain.id)
+    await setStored(long.length)
+    // The isolate remembers what it has seen here.
+    expectStatus(await call('GET', `${domain.origin}/v1/uploads`, { key: adminToken }), 200)
+    await setStored(0)
+    let lookups = 0
+    const { send } = appOn((sql) => {
+      if (/^select .*month_uploads/i.test(sql)) lookups++
+      return undefined
+    })
+    expectStatus(await postForm(domain.origin, [file('a', long)], { send }), 202)
+    expect(lookups).toBe(1)
   })
 
   test.each([
