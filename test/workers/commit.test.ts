@@ -259,7 +259,7 @@ describe('a value of D1’s has 2,000,000 bytes at most', () => {
     expect(uploads(repeat)).toEqual(uploads(first))
     expect(repeat.json.results[500].problem.code).toBe('type-contradicted')
     expect(await holdings(domain)).toMatchObject({ rows: 999, storedFiles: 999, objects: 999 })
-  })
+  }, 120_000)
 
   test('a commit that has a larger one all the same was certainly not written, and leaves nothing', async () => {
     const domain = await makeDomain()
