@@ -11,7 +11,7 @@ export const maxStorableBytes = maxParts * maxPartBytes
 /**
  * The part size for an upload, fixed at its start because R2 refuses parts of unequal size: 5 MiB, or as much as makes
  * `expectedBytes` fit into 10,000 parts, in steps of 1 MiB up to 16. Larger parts are fewer calls to R2, and gained 1 to
- * 2 % of time; an upload holds two of them.
+ * 2 % of time; an upload holds up to three of them.
  */
 export function partBytesFor(expectedBytes: number): number {
   const needed = Math.ceil(expectedBytes / maxParts / mebibyte) * mebibyte

@@ -15,6 +15,11 @@ export function violates(error: unknown, constraint: string): boolean {
   return innermostMessage(error).includes(`constraint failed: ${constraint}`)
 }
 
+/** Whether a write was refused because a value of it is larger than D1 takes, and so did certainly not happen. */
+export function isTooBig(error: unknown): boolean {
+  return innermostMessage(error).includes(': SQLITE_TOOBIG')
+}
+
 /** Drizzle wraps D1's error, with the client's own text among its parameters: only the innermost one is SQLite's word. */
 function innermostMessage(error: unknown): string {
   let current = error

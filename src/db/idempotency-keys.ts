@@ -20,7 +20,8 @@ export interface HeldKey extends IdempotencyKey {
 export interface KeptAnswer {
   held: HeldKey
   fingerprint: string
-  outcome: unknown[]
+  /** Plain JSON. */
+  outcome: unknown
 }
 
 /**
@@ -58,7 +59,7 @@ export async function takeIdempotencyKey(
 export async function findIdempotencyKey(
   db: Database,
   key: IdempotencyKey,
-): Promise<{ fingerprint: string | null; outcome: unknown[] | null } | undefined> {
+): Promise<{ fingerprint: string | null; outcome: unknown } | undefined> {
   return db
     .select({
       fingerprint: idempotencyKeys.fingerprint,

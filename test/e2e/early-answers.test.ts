@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AnswerMatrix } from '../support/e2e/answer-matrix.ts'
 import { startBareWorker } from '../support/e2e/bare-worker.ts'
-import { noise } from '../support/e2e/bodies.ts'
+import { multipartType, noise, partHead } from '../support/e2e/bodies.ts'
 import { type Browser, chromiumClient, chromiumMissing, openChromium } from '../support/e2e/chromium.ts'
 import { expectStatus, holdings, makeDomain, nothingHeld } from '../support/e2e/domains.ts'
 import { eventually } from '../support/e2e/eventually.ts'
@@ -94,6 +94,32 @@ describe('a refused upload', () => {
     const answer = await connection.answer()
     expectStatus(answer, 401)
     connection.close()
+  })
+
+  it('has its answer when it is a form that is all refused and comes for ever', { timeout: 60_000 }, async () => {
+    const connection = await RawConnection.open(worker.port)
+    await connection.sendHead('POST', '/v1/uploads', {
+      Host: domains.images.host,
+      'Content-Type': multipartType,
+      'Content-Length': 1024 * mebibyte,
+    })
+    await connection.send(partHead({ name: 'f', filename: 'endless.bin', content: '' }))
+    const isAnswered = connection.answer()
+    let sentBytes = 0
+    // The answer comes while the client writes, so what it writes last may meet a closed connection.
+    const sending = (async () => {
+      for (; sentBytes < 1023 * mebibyte; sentBytes += large.length) await connection.send(large)
+    })().catch(() => {})
+    const answer = await isAnswered
+    connection.close()
+    await sending
+    expectStatus(answer, 415)
+    expect(answer.json()).toMatchObject({
+      code: 'type-not-allowed',
+      filename: 'endless.bin',
+      results: [{ filename: 'endless.bin', problem: { code: 'type-not-allowed', filename: 'endless.bin' } }],
+    })
+    expect(sentBytes).toBeLessThan(512 * mebibyte)
   })
 
   it('has its answer when its page may not use the domain', async () => {

@@ -18,6 +18,7 @@ import {
   execute,
   expectProblem,
   expectStatus,
+  field,
   file,
   heldExactly,
   holdings,
@@ -45,6 +46,8 @@ vi.setConfig({ testTimeout: 30_000 })
 
 const partBytes = 5 * 1024 * 1024
 const large = noise(2 * partBytes + 100)
+const long = noise(4 * partBytes)
+const pieces = Array.from({ length: 20 }, (_, number) => file(`${number}`, long.subarray(0, partBytes / 5)))
 
 /** The Worker's interface with a queue that delivers nothing: what is tested here ends with the commit. */
 const held = appWith({ deps: () => ({ queue: new HeldQueue() }) })
@@ -210,11 +213,60 @@ describe('a failure while files are stored leaves nothing', () => {
   })
 
   test('of R2 while what was refused is removed is left to the reconciler', async () => {
-    const domain = await makeDomain({ quotaBytes: 2 })
+    const domain = await makeDomain()
+    // The isolate remembers the domain as it was here, so that only the commit refuses.
+    expectStatus(await call('GET', `${domain.origin}/v1/uploads`, { key: adminToken }), 200)
+    await execute('UPDATE domain_accounts SET suspended_at = 1 WHERE domain_id = ?', domain.id)
     const remove = () => Promise.reject(new Error('R2 is down'))
     const { send } = appOn(() => undefined, { BUCKET: overriding(env.BUCKET, { delete: remove }) })
-    expectProblem(await putFile(domain.origin, 'a', 'abc', { send }), 413, 'quota-exceeded')
+    expectProblem(await putFile(domain.origin, 'a', 'abc', { send }), 403, 'domain-suspended')
     expect(await holdings(domain)).toEqual({ ...nothingHeld, objects: 1 })
+  })
+})
+
+describe('a value of D1’s has 2,000,000 bytes at most', () => {
+  const tooBig = () => new Error('D1_ERROR: string or blob too big: SQLITE_TOOBIG')
+  const mostBytes = 2_000_000
+
+  /** The interface on a database that refuses what is larger, as D1 does where it is deployed; here it takes anything. */
+  const send = appWith({
+    env: {
+      DB: faultyD1(
+        env.DB,
+        (sql) => (sql.split(';\n').some((statement) => statement.length > mostBytes) ? 'before' : undefined),
+        tooBig,
+      ),
+    },
+    deps: () => ({ queue: new HeldQueue() }),
+  })
+
+  test('as many files as a policy may allow, with all that may be said of each, are committed, and their answer kept', async () => {
+    const domain = await makeDomain({ maxFilesPerRequest: 1000 })
+    const type = `application/${'y'.repeat(127)}`
+    const files = Array.from({ length: 1000 }, (_, number) =>
+      number === 500
+        ? file(`${number}.png`.padStart(255, 'x'), '<!doctype html>', 'image/png')
+        : file(`${number}.txt`.padStart(255, 'x'), `${number}`, type),
+    )
+    const form = [field('metadata', JSON.stringify({ notes: 'n'.repeat(2000) })), ...files]
+    const first = await postForm(domain.origin, form, { send, headers: { 'idempotency-key': 'k' } })
+    expect(first.status).toBe(207)
+    const repeat = await postForm(domain.origin, form, { send, headers: { 'idempotency-key': 'k' } })
+    expect(repeat.status).toBe(207)
+    const uploads = ({ json }: typeof first): unknown[] =>
+      json.results.map(({ upload }: { upload?: unknown }) => upload ?? 'refused')
+    expect(uploads(first).filter((upload) => upload !== 'refused')).toHaveLength(999)
+    expect(uploads(repeat)).toEqual(uploads(first))
+    expect(repeat.json.results[500].problem.code).toBe('type-contradicted')
+    expect(await holdings(domain)).toMatchObject({ rows: 999, storedFiles: 999, objects: 999 })
+  }, 120_000)
+
+  test('a commit that has a larger one all the same was certainly not written, and leaves nothing', async () => {
+    const domain = await makeDomain()
+    const refusing = appWith({ env: { DB: faultyD1(env.DB, committing('before'), tooBig) } })
+    const answer = await postForm(domain.origin, [file('a', 'abc'), file('b', large)], { send: refusing })
+    expectProblem(answer, 500, 'internal')
+    expect(await holdings(domain)).toEqual(nothingHeld)
   })
 })
 
@@ -303,6 +355,63 @@ describe('the quota', () => {
     await sending
     expect(parts).toBe(0)
     expect(await holdings(domain)).toEqual(nothingHeld)
+  })
+
+  test.each([
+    ['a large file of a form', (origin: string, options: Call) => postForm(origin, [file('a', long)], options)],
+    ['many small files of a form', (origin: string, options: Call) => postForm(origin, pieces, options)],
+    [
+      'a large file without a length',
+      (origin: string, options: Call) => putFile(origin, 'a', chunkedBody(long), options),
+    ],
+  ])('is held against %s while it comes in, and not only when all is stored', async (_name, upload) => {
+    const domain = await makeDomain({ quotaBytes: partBytes + 1 })
+    let storedBytes = 0
+    const count = (bytes: unknown) => {
+      storedBytes += (bytes as Uint8Array).byteLength
+    }
+    const bucket = overriding(env.BUCKET, {
+      put: (async (...args: Parameters<R2Bucket['put']>) => {
+        count(args[1])
+        return env.BUCKET.put(...args)
+      }) as R2Bucket['put'],
+      createMultipartUpload: async (key) => {
+        const upload = await env.BUCKET.createMultipartUpload(key)
+        return overriding(upload, {
+          uploadPart: (...args) => {
+            count(args[1])
+            return upload.uploadPart(...args)
+          },
+        })
+      },
+    })
+    expectProblem(
+      await upload(
+        domain.origin,
+        appOn(() => undefined, { BUCKET: bucket }),
+      ),
+      413,
+      'quota-exceeded',
+    )
+    expect(storedBytes).toBeLessThanOrEqual(partBytes)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+  })
+
+  test('is looked up once where it was full when the isolate looked, and no longer is', async () => {
+    const domain = await makeDomain({ quotaBytes: long.length })
+    const setStored = (bytes: number) =>
+      execute('UPDATE domain_accounts SET stored_bytes = ? WHERE domain_id = ?', bytes, domain.id)
+    await setStored(long.length)
+    // The isolate remembers what it has seen here.
+    expectStatus(await call('GET', `${domain.origin}/v1/uploads`, { key: adminToken }), 200)
+    await setStored(0)
+    let lookups = 0
+    const { send } = appOn((sql) => {
+      if (/^select .*month_uploads/i.test(sql)) lookups++
+      return undefined
+    })
+    expectStatus(await postForm(domain.origin, [file('a', long)], { send }), 202)
+    expect(lookups).toBe(1)
   })
 
   test.each([

@@ -343,6 +343,26 @@ describe('a form of which some files are refused', () => {
     expect(await holdings(domain)).toEqual(nothingHeld)
   })
 
+  test.each([
+    ['is read on while a file of it is accepted', [file('first.txt', 'fine')], 66, 207, 3],
+    ['is read on while less than 64 MiB are passed', [], 62, 207, 2],
+    ['is answered when more is passed and nothing accepted, whatever comes behind it', [], 66, 413, 1],
+  ])('%s', async (_name, before, mebibytes, status, results) => {
+    const domain = await makeDomain({ maxFileBytes: mebibyte })
+    const form = formBody([...before, file('too-large', noise(mebibytes * mebibyte)), file('last.txt', 'fine too')])
+    const answer = await call('POST', `${domain.origin}/v1/uploads`, {
+      headers: { 'content-type': multipartType },
+      body: form,
+    })
+    expectStatus(answer, status)
+    expect(answer.json.results).toHaveLength(results)
+    expect(answer.json.results.at(before.length)).toMatchObject({
+      filename: 'too-large',
+      problem: { code: 'file-too-large', limit: mebibyte },
+    })
+    expect((await holdings(domain)).rows).toBe(results - 1)
+  })
+
   test('gives Location for one file only', async () => {
     const domain = await makeDomain()
     const one = await postForm(domain.origin, [file('a', 'a'), file('', '')])

@@ -52,8 +52,8 @@ export const idempotencyKeys = sqliteTable(
     leaseExpiresAt: integer('lease_expires_at').notNull(),
     /** What was sent; null until the request has been read to its end. */
     fingerprint: text(),
-    /** What was accepted: the outcome of each file in its order. Null until the commit. */
-    outcome: text({ mode: 'json' }).$type<unknown[]>(),
+    /** What was accepted: the outcomes of its files, as `keepOutcomes` writes them. Null until the commit. */
+    outcome: text({ mode: 'json' }),
     createdAt: integer('created_at').notNull(),
   },
   (table) => [

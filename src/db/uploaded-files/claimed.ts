@@ -63,7 +63,7 @@ export async function claimFile(db: Database, committer: Committer, file: FileTo
       oldestAllowedAgeMs: commitWindowMs,
     }),
     ...takeStatements(db, committer, files),
-    insertClaims(db, { rows: rowsAsJson(uploadedFiles, [row]) }),
+    ...rowsAsJson(uploadedFiles, [row]).map((rows) => insertClaims(db, { rows })),
     recordEvent(db, { id: file.id }),
   ])
 }

@@ -150,7 +150,8 @@ export function takeStatements(db: Database, { domainId, token }: Committer, fil
 function insertStatements(db: Database, rows: readonly NewRow[]): D1PreparedStatement[] {
   const [only] = rows
   if (!only) return []
-  return [rows.length === 1 ? insertFile(db, only) : insertFiles(db, { rows: rowsAsJson(uploadedFiles, rows) })]
+  if (rows.length === 1) return [insertFile(db, only)]
+  return rowsAsJson(uploadedFiles, rows).map((some) => insertFiles(db, { rows: some }))
 }
 
 function eventStatements(db: Database, ids: readonly string[]): D1PreparedStatement[] {

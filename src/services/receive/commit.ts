@@ -1,6 +1,6 @@
 import { Refusal } from '../../core/errors.ts'
 import type { UploadedFile } from '../../core/uploaded-file.ts'
-import { type Database, violates } from '../../db/database.ts'
+import { type Database, isTooBig, violates } from '../../db/database.ts'
 import type { KeptAnswer } from '../../db/idempotency-keys.ts'
 import { type CommitRefusal, commitRefusals } from '../../db/schema.ts'
 import {
@@ -12,8 +12,8 @@ import {
 } from '../../db/uploaded-files/commit.ts'
 
 /**
- * Commits the files of one request. Throws a refusal when the domain may not have them: then they were certainly not
- * committed. When the outcome is unknown the rows are read again: found means committed, not found is `unavailable`, and
+ * Commits the files of one request. Throws a refusal when the domain may not have them, and D1's own error when a value
+ * is too large for it: then they were certainly not committed. When the outcome is unknown the rows are read again: found means committed, not found is `unavailable`, and
  * the objects stay for the reconciler, since the batch may still be on its way.
  */
 export async function commitOrRefuse(
@@ -27,6 +27,8 @@ export async function commitOrRefuse(
   try {
     await commitFiles(db, committer, files, now, answerFor?.(uploads) ?? null)
   } catch (error) {
+    // As it would be the next time: an answer that invites to try again would be a lie.
+    if (isTooBig(error)) throw error
     const refusal = refusalOfCommit(error)
     // A batch that has been written already would now miss its own claims: what the rows say comes first.
     if (refusal && !violates(error, 'claim_lost')) throw refusal

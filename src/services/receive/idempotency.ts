@@ -1,8 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type ErrorCode, Refusal, type RefusalFacts } from '../../core/errors.ts'
+import { Refusal } from '../../core/errors.ts'
 import type { Metadata } from '../../core/metadata.ts'
 import type { Clock, Log } from '../../core/ports.ts'
-import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../../db/database.ts'
 import {
   findIdempotencyKey,
@@ -12,6 +11,7 @@ import {
   renewIdempotencyKey,
   takeIdempotencyKey,
 } from '../../db/idempotency-keys.ts'
+import { readOutcomes } from './kept-outcomes.ts'
 import type { FileOutcome } from './reception.ts'
 
 /** For how long a key brings back its first answer. */
@@ -22,7 +22,7 @@ const renewalMs = 20_000
 /** What a request with an `Idempotency-Key` is: the first of its key, or a repeat of one that has been answered. */
 export type KeyedRequest =
   | { kind: 'first'; held: HeldKey; stopRenewing(): void }
-  | { kind: 'repeat'; fingerprint: string; outcome: unknown[] }
+  | { kind: 'repeat'; fingerprint: string; outcomes: FileOutcome[] }
 
 /** Reads the header's value: 1 to 255 visible ASCII characters, whose quotes, if it has any, are part of it. */
 export function parseIdempotencyKey(value: string | undefined): string | null {
@@ -56,11 +56,7 @@ export async function claimKey(
   }
   const known = await findIdempotencyKey(db, key)
   if (known?.outcome && known.fingerprint)
-    return {
-      kind: 'repeat',
-      fingerprint: known.fingerprint,
-      outcome: known.outcome,
-    }
+    return { kind: 'repeat', fingerprint: known.fingerprint, outcomes: readOutcomes(known.outcome) }
   throw new Refusal(
     'idempotency-in-progress',
     'The first request with this Idempotency-Key has not been answered yet. Ask again shortly.',
@@ -122,27 +118,4 @@ export function fingerprintPart(
   const { field, declaredType } = announced
   const known = 'refused' in content ? content : { size: content.size, sha256: content.sha256 }
   return { field, filename, declaredType, content: known }
-}
-
-/** An outcome as it is kept: plain JSON. */
-export function toKeptOutcome(outcome: FileOutcome): unknown {
-  if ('upload' in outcome) return outcome
-  const { code, message, facts } = outcome.refusal
-  return { filename: outcome.filename, refusal: { code, message, facts } }
-}
-
-/** What `toKeptOutcome` has made, read back. */
-export function fromKeptOutcome(kept: unknown): FileOutcome {
-  const outcome = kept as
-    | { upload: UploadedFile }
-    | {
-        filename: string
-        refusal: { code: ErrorCode; message: string; facts: RefusalFacts }
-      }
-  if ('upload' in outcome) return outcome
-  const { code, message, facts } = outcome.refusal
-  return {
-    filename: outcome.filename,
-    refusal: new Refusal(code, message, { facts }),
-  }
 }

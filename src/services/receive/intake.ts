@@ -11,14 +11,8 @@ import type { ByteSource } from '../../multipart/byte-source.ts'
 import { publishJobs } from '../publish-jobs.ts'
 import { CommitUnknown, commitOrRefuse, refusalOfCommit, uploadDeleted } from './commit.ts'
 import { discardClaim } from './discard-claim.ts'
-import {
-  type FingerprintPart,
-  fingerprintOf,
-  fingerprintPart,
-  freeKey,
-  type KeyedRequest,
-  toKeptOutcome,
-} from './idempotency.ts'
+import { type FingerprintPart, fingerprintOf, fingerprintPart, freeKey, type KeyedRequest } from './idempotency.ts'
+import { keepOutcomes } from './kept-outcomes.ts'
 import {
   type Announcement,
   type CommonDetails,
@@ -27,6 +21,7 @@ import {
   type IntakeParts,
   type Reception,
 } from './reception.ts'
+import { Room } from './room.ts'
 
 /** The idempotency key that an intake holds, and the request it stands for. */
 export interface KeyedIntake {
@@ -42,7 +37,9 @@ export class Intake implements Reception {
   readonly #committer: Committer
   readonly #protocol: Protocol
   readonly #keyed: KeyedIntake | null
+  readonly #room: Room
   readonly #sent: FingerprintPart[] = []
+  #storedBytes = 0
   /** In the order sent: a stored file, or why it is none. */
   readonly #files: ({ stored: FileToCommit } | { filename: string; refusal: Refusal })[] = []
 
@@ -52,10 +49,15 @@ export class Intake implements Reception {
     this.#committer = committer
     this.#protocol = protocol
     this.#keyed = keyed
+    this.#room = new Room(parts.db, domain)
   }
 
   get count(): number {
     return this.#files.length
+  }
+
+  get isRefused(): boolean {
+    return this.#files.length > 0 && this.#files.every((file) => 'refusal' in file)
   }
 
   async take(source: ByteSource, announced: Announcement): Promise<void> {
@@ -77,9 +79,11 @@ export class Intake implements Reception {
       trace: journal.trace(),
       claim: null,
     }
+    // A declared length was judged before the body, and is reserved where it is more than a part.
+    const arriving = announced.declaredBytes === null ? this.#room.holding(source, this.#storedBytes) : source
     try {
       const findings = await storeFile(
-        source,
+        arriving,
         {
           ...announced,
           filename,
@@ -90,6 +94,7 @@ export class Intake implements Reception {
       )
       const stored = { ...file, ...findings, sha256: findings.sha256.toHex() }
       this.#files.push({ stored })
+      this.#storedBytes += stored.size
       this.#sent.push(fingerprintPart(announced, filename, stored))
     } catch (error) {
       if (!concernsOneFile(error)) throw file.claim?.isLost ? uploadDeleted() : error
@@ -162,7 +167,7 @@ export class Intake implements Reception {
     return (uploads: readonly UploadedFile[]) => ({
       held: request.held,
       fingerprint,
-      outcome: this.#outcomes(uploads).map(toKeptOutcome),
+      outcome: keepOutcomes(this.#outcomes(uploads)),
     })
   }
 

@@ -6,7 +6,7 @@ import { claimKey } from './idempotency.ts'
 import { Intake, type KeyedIntake } from './intake.ts'
 import type { IntakeParts, Reception } from './reception.ts'
 import { Replay } from './replay.ts'
-import { requireRoom } from './require-room.ts'
+import { requireRoom } from './room.ts'
 
 /** A request that may be one of several tries. */
 export interface Repeatable {

@@ -20,6 +20,13 @@ const mostFieldBytes = 16 * 1024
 /** The same with everything around the fields, and what the parser may have read ahead. */
 const mostBytesUnnamed = 256 * 1024
 
+/**
+ * How much of a form that nobody wants is read in the hope of a file that can be accepted: as much as of a body that has
+ * been refused, so that a client with a gigabyte to send is answered long before its end.
+ */
+const mostUnwantedBytes = 64 * 1024 * 1024
+const unwantedBufferBytes = 64 * 1024
+
 /** A `multipart/form-data` request as the edge of the Worker understood it. */
 export interface MultipartUpload {
   body: RequestBody
@@ -41,7 +48,7 @@ export interface MultipartUpload {
 
 /**
  * Receives one or many files with their fields: stores each as it arrives, and accepts them all by one commit after the
- * last byte. Throws a `Refusal` or a `MultipartError` when the request is refused as a whole; nothing is kept then.
+ * last byte, or when nothing but refused files and much that nobody wants has come. Throws a `Refusal` or a `MultipartError` when the request is refused as a whole; nothing is kept then.
  */
 export async function receiveMultipart(request: MultipartUpload): Promise<{ domain: Domain; outcomes: FileOutcome[] }> {
   return new MultipartReception(request).run()
@@ -57,6 +64,8 @@ class MultipartReception {
   #callbackText: string | null
   #callbackUrl: string | null = null
   #leadingBytes = 0
+  /** How much was passed while there was nothing but refused files. */
+  #unwantedBytes = 0
 
   constructor(request: MultipartUpload) {
     this.#request = request
@@ -80,15 +89,12 @@ class MultipartReception {
       totalBytes: Number.MAX_SAFE_INTEGER,
     })
     try {
-      for (let part = await reader.next(); part !== null; part = await reader.next()) {
+      for (let part = await reader.next(); part !== null; part = this.#isHopeless ? null : await reader.next()) {
         if (part.filename === undefined) await this.#field(part)
         else await this.#file(part)
       }
       if (!this.#reception || !this.#domain) throw domainRequired('The form names no domain.')
-      if (this.#reception.count === 0)
-        throw new Refusal('no-file', 'The form has no file. Send at least one part with a filename.')
-      requireMetadata(this.#domain.policy.metadata, this.#metadata)
-      body.checkDigests()
+      if (!this.#isHopeless) this.#judgeWhole(this.#domain, this.#reception)
       return {
         domain: this.#domain,
         outcomes: await this.#reception.commit({ metadata: this.#metadata, callbackUrl: this.#callbackUrl }),
@@ -97,6 +103,18 @@ class MultipartReception {
       await this.#reception?.discard(error)
       throw error
     }
+  }
+
+  /** Whether so much was passed behind refused files that they are the answer, whatever else may come. */
+  get #isHopeless(): boolean {
+    return this.#unwantedBytes > mostUnwantedBytes
+  }
+
+  /** What can be judged only when all of the form is there. */
+  #judgeWhole(domain: Domain, { count }: Reception): void {
+    if (count === 0) throw new Refusal('no-file', 'The form has no file. Send at least one part with a filename.')
+    requireMetadata(domain.policy.metadata, this.#metadata)
+    this.#request.body.checkDigests()
   }
 
   /** Everything that can be judged before a byte of a file is read. */
@@ -126,7 +144,7 @@ class MultipartReception {
       return this.#countLeading(text.length)
     }
     // A field that nobody asked for. It may be of any size once the domain has said how large a request may be.
-    if (this.#domain) return part.skip()
+    if (this.#domain) return this.#pass(part)
     return this.#countLeading((await part.text()).length)
   }
 
@@ -171,6 +189,18 @@ class MultipartReception {
       atMostBytes: body.declaredBytes,
       declaredBytes: null,
     })
+    await this.#pass(part)
+  }
+
+  /** Passes what is left of a part: all of it, or as much as makes the form hopeless. */
+  async #pass(part: Part): Promise<void> {
+    if (!this.#reception?.isRefused) return part.skip()
+    let buffer = new ArrayBuffer(unwantedBufferBytes)
+    for (let done = false; !done && !this.#isHopeless; ) {
+      const filled = await part.fill(buffer, 0)
+      this.#unwantedBytes += filled.end
+      ;({ buffer, done } = filled)
+    }
   }
 
   #countLeading(bytes: number): void {

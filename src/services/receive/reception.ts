@@ -52,6 +52,8 @@ export type FileOutcome = { upload: UploadedFile } | { filename: string; refusal
 export interface Reception {
   /** How many files it has taken. */
   readonly count: number
+  /** Whether it has taken files and refused them all, so that nothing would be accepted if no other came. */
+  readonly isRefused: boolean
   /**
    * Takes one file. A refusal that concerns this file alone is noted as its outcome; what concerns the whole request
    * (the body broke off, the domain may not accept) is thrown.

@@ -3,14 +3,7 @@ import { cleanFilename } from '../../core/filename.ts'
 import type { BufferPool } from '../../ingest/buffer-pool.ts'
 import { examineFile } from '../../ingest/examine-file.ts'
 import type { ByteSource } from '../../multipart/byte-source.ts'
-import {
-  type FingerprintPart,
-  fingerprintOf,
-  fingerprintPart,
-  fromKeptOutcome,
-  type KeyedRequest,
-  keyMismatch,
-} from './idempotency.ts'
+import { type FingerprintPart, fingerprintOf, fingerprintPart, type KeyedRequest, keyMismatch } from './idempotency.ts'
 import {
   type Announcement,
   type CommonDetails,
@@ -21,6 +14,8 @@ import {
 
 /** A repeat of a request that has been answered: its files are read and hashed, not stored, and the answer is the first one. */
 export class Replay implements Reception {
+  /** The first request has been accepted, and this one is read to its end to know whether it is the same. */
+  readonly isRefused = false
   readonly #pool: BufferPool
   readonly #domain: Domain
   readonly #first: Extract<KeyedRequest, { kind: 'repeat' }>
@@ -61,7 +56,7 @@ export class Replay implements Reception {
   async commit(details: CommonDetails): Promise<FileOutcome[]> {
     const { method, path } = this.#request
     if (fingerprintOf({ method, path, ...details, parts: this.#sent }) !== this.#first.fingerprint) throw keyMismatch()
-    return this.#first.outcome.map(fromKeptOutcome)
+    return this.#first.outcomes
   }
 
   async discard(): Promise<void> {
