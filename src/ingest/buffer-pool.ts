@@ -9,6 +9,9 @@ export const poolBytes = 48 * mebibyte
 const smallLoanBytes = 256 * 1024
 const keptForSmallBytes = 4 * mebibyte
 
+/** Buffers grow by doubling as long as so many whole ones would still find room beside them. */
+const wholeBuffersBeside = 4
+
 const longestWaitMs = 10_000
 const pollMs = 20
 /** Who has not polled for this long is gone: the platform ends a request whose client has left at any line. */
@@ -67,9 +70,14 @@ export class BufferPool {
 
   /**
    * Exchanges a buffer for a larger one with the same content. When that is refused, the old one is still on loan; else
-   * it is spent.
+   * it is spent. There is twice the memory while there is plenty, so that who has sent little holds little; else all of
+   * `mostBytes` at once: who took it in pieces would hold some while he waits for the next, and all could wait for each
+   * other.
    */
-  async grow(buffer: PooledBuffer, size: number): Promise<PooledBuffer> {
+  async grow(buffer: PooledBuffer, mostBytes: number): Promise<PooledBuffer> {
+    const doubled = Math.min(2 * buffer.size, mostBytes)
+    const isPlenty = !this.isContended && this.#hasRoomFor(doubled + wholeBuffersBeside * mostBytes)
+    const size = isPlenty ? doubled : mostBytes
     await this.#reserve(size - buffer.size)
     const grown = this.#loan(size)
     new Uint8Array(grown.memory).set(new Uint8Array(buffer.memory))

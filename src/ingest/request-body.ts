@@ -1,22 +1,39 @@
 import type { Hash } from 'node:crypto'
 import { type DigestAlgorithm, type ExpectedDigests, equalBytes } from '../core/digest.ts'
 import { Refusal } from '../core/errors.ts'
+import { minPartBytes } from '../core/part-size.ts'
 import { type ByteReader, byteReaderOf } from '../multipart/byte-source.ts'
 import { newHash } from './new-hash.ts'
 
 /** A body that brings less than this in this time, while somebody reads it, is given up: it holds memory that others wait for. */
 const silenceMs = 60_000
 const leastBytes = 1024
-const lookMs = silenceMs / 4
+/** More often than the 10 s for which others wait for memory, so that they do not wait for nothing. */
+const lookMs = silenceMs / 8
+
+/**
+ * While others wait for the memory that a body holds, it has to come like this, the smallest part in a minute: at less,
+ * eight clients could shut all others out of an isolate. What counts is the time in which it was waited for, once that
+ * is most of two looks.
+ */
+const fairBytesPerMs = minPartBytes / 60_000
+const looksAtPace = 2
+const leastAwaitedMs = (looksAtPace * lookMs * 2) / 3
 
 /** How much of a refused body is read on, so that the client finds the answer and not a reset connection. */
 const longestDrainMs = 5_000
 const mostDrainedBytes = 64 * 1024 * 1024
 const drainBufferBytes = 256 * 1024
 
+/** How much of a body had come at some time, and for how long it had been waited for by then. */
+interface Look {
+  bytes: number
+  awaitedMs: number
+}
+
 /**
- * The body of one request, read once and in order. It refuses a body that breaks off, falls silent or grows beyond its
- * limit, and can be drained when the request has been refused for another reason.
+ * The body of one request, read once and in order. It refuses a body that breaks off, falls silent, keeps others waiting
+ * or grows beyond its limit, and can be drained when the request has been refused for another reason.
  */
 export class RequestBody implements ByteReader {
   /** From `Content-Length`; null when the client did not say. */
@@ -26,12 +43,17 @@ export class RequestBody implements ByteReader {
   #limitBytes = Number.POSITIVE_INFINITY
   #readBytes = 0
   #ended: boolean
-  #silent = false
-  #isAwaited = false
+  /** Why it was given up for its slowness, once it was. */
+  #tooSlow: Refusal | null = null
+  /** Since when a read waits for it, in milliseconds since 1970; null while nobody does. */
+  #awaitedSince: number | null = null
+  /** For how long the reads before have waited for it. */
+  #awaitedMs = 0
+  #othersWait = () => false
   /** The last read that was begun; who began it may have left it. */
   #reading: Promise<unknown> = Promise.resolve()
-  /** How much had been read at each of the last looks, the oldest first. */
-  #bytesAtLooks = [0]
+  /** How much had been read at each of the last looks, and in how much time, the oldest first. */
+  #looks: Look[] = [{ bytes: 0, awaitedMs: 0 }]
   #refuseTooMany: (limit: number, value: number) => Refusal = tooLarge
   #digests: { algorithm: DigestAlgorithm; expected: Uint8Array; hash: Hash }[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -66,6 +88,11 @@ export class RequestBody implements ByteReader {
     this.#refuseTooMany = refuse
   }
 
+  /** From here on, refuses a body that comes at less than a fair rate while others wait, by `othersWait`, for memory that it holds. */
+  hurryWhile(othersWait: () => boolean): void {
+    this.#othersWait = othersWait
+  }
+
   /** Has the whole body hashed as it is read, form boundaries and all; see `checkDigests`. */
   expectDigests(expected: ExpectedDigests): void {
     this.#digests = [...expected].map(([algorithm, digest]) => ({
@@ -96,7 +123,7 @@ export class RequestBody implements ByteReader {
     for (const { hash } of this.#digests) if (result.value) hash.update(result.value)
     this.#readBytes += result.value?.byteLength ?? 0
     if (result.done) this.#end()
-    if (this.#silent) throw tooSlow()
+    if (this.#tooSlow) throw this.#tooSlow
     // A Worker in front that hands on a body which breaks off ends it here as if it were whole; only the length tells.
     if (result.done && this.#readBytes < (this.declaredBytes ?? 0)) throw incomplete()
     if (this.#readBytes > this.#limitBytes) throw this.#refuseTooMany(this.#limitBytes, this.#readBytes)
@@ -131,32 +158,46 @@ export class RequestBody implements ByteReader {
   }
 
   async #readOn(reader: ByteReader, view: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }> {
-    this.#isAwaited = true
+    const since = Date.now()
+    this.#awaitedSince = since
     try {
       return await reader.read(view)
     } catch (cause) {
       this.#end()
       // Cancelling a stream rejects the read that waits for it.
-      if (this.#silent) throw tooSlow()
+      if (this.#tooSlow) throw this.#tooSlow
       throw incomplete(cause)
     } finally {
-      this.#isAwaited = false
+      this.#awaitedSince = null
+      this.#awaitedMs += Date.now() - since
     }
   }
 
   /** One timer a body that looks from time to time: one a read would cost more than the read. */
   #look(): void {
     // Nobody has read on, since R2 is slow or others have their turn with the memory: the client is not to blame.
-    if (!this.#isAwaited) this.#bytesAtLooks = []
-    const [before = 0] = this.#bytesAtLooks
-    const isSilent = this.#bytesAtLooks.length * lookMs >= silenceMs && this.#readBytes - before < leastBytes
-    if (isSilent) {
-      this.#silent = true
+    if (this.#awaitedSince === null) this.#looks = []
+    const awaitedMs = this.#awaitedMs + (this.#awaitedSince === null ? 0 : Date.now() - this.#awaitedSince)
+    const now = { bytes: this.#readBytes, awaitedMs }
+    this.#tooSlow = this.#isSilent(now) ? silent() : this.#isUnfair(now) && this.#othersWait() ? unfair() : null
+    if (this.#tooSlow) {
       this.#cancel()
       return
     }
-    this.#bytesAtLooks = [...this.#bytesAtLooks, this.#readBytes].slice(-silenceMs / lookMs)
+    this.#looks = [...this.#looks, now].slice(-silenceMs / lookMs)
     this.#timer = setTimeout(() => this.#look(), lookMs)
+  }
+
+  #isSilent(now: Look): boolean {
+    const [before] = this.#looks
+    return before !== undefined && this.#looks.length * lookMs >= silenceMs && now.bytes - before.bytes < leastBytes
+  }
+
+  #isUnfair(now: Look): boolean {
+    const before = this.#looks.at(-looksAtPace)
+    if (!before) return false
+    const awaitedMs = now.awaitedMs - before.awaitedMs
+    return awaitedMs >= leastAwaitedMs && now.bytes - before.bytes < awaitedMs * fairBytesPerMs
   }
 
   #cancel(): void {
@@ -186,9 +227,17 @@ function incomplete(cause?: unknown): Refusal {
   return new Refusal('body-incomplete', message, { cause })
 }
 
-function tooSlow(): Refusal {
+function silent(): Refusal {
   return new Refusal(
     'body-timeout',
     `Less than ${leastBytes} bytes of the body arrived in ${silenceMs / 1000} seconds. Send the request again.`,
+  )
+}
+
+function unfair(): Refusal {
+  return new Refusal(
+    'body-timeout',
+    `The body came at less than ${minPartBytes} bytes a minute while others waited for the memory that it held. Send it again later, on a faster connection, or in small pieces as a resumable upload.`,
+    { retryAfterSeconds: 5 },
   )
 }

@@ -26,6 +26,11 @@ const firstBufferBytes = 64 * 1024
 /** A file that is known to be no larger than this gets all its memory at once. */
 const knownSmallBytes = 256 * 1024
 
+/** Whether others wait for large memory, of which a file holds some when so much of it has come. */
+export function keepsOthersWaiting(pool: BufferPool, receivedBytes: number): boolean {
+  return receivedBytes > firstBufferBytes && pool.isContended
+}
+
 /**
  * Reads a file from its source once, examines it on the way, and writes it to R2: by a single `put` when it fits one
  * part, in parts of equal size beyond that, the next being filled while others are written. When it throws, nothing is

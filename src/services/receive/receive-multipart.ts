@@ -6,7 +6,9 @@ import { essenceOf } from '../../core/media-type.ts'
 import { type Metadata, parseMetadata, requireMetadata, withFixedMetadata } from '../../core/metadata.ts'
 import { mostFilesPerRequest } from '../../core/policy.ts'
 import { fixedMetadata, narrowDomain, type UploadToken } from '../../core/upload-token.ts'
+import type { BufferPool } from '../../ingest/buffer-pool.ts'
 import type { RequestBody } from '../../ingest/request-body.ts'
+import { keepsOthersWaiting } from '../../ingest/store-file.ts'
 import { boundaryOf } from '../../multipart/boundary.ts'
 import { MultipartReader } from '../../multipart/multipart-reader.ts'
 import type { Part } from '../../multipart/part.ts'
@@ -52,6 +54,7 @@ class MultipartReception {
   readonly #token: UploadToken | null
   #domain: Domain | null = null
   #reception: Reception | null = null
+  #pool: BufferPool | null = null
   #metadata: Metadata
   /** As the client has written it; judged as soon as the domain is known. */
   #callbackText: string | null
@@ -106,7 +109,9 @@ class MultipartReception {
     body.limitTo(domain.policy.maxRequestBytes)
     this.#domain = domain
     this.#judgeCallback()
-    this.#reception = await openReception(partsFor(domain), domain, credential, 'multipart', repeatable, 0)
+    const parts = partsFor(domain)
+    this.#pool = parts.pool
+    this.#reception = await openReception(parts, domain, credential, 'multipart', repeatable, 0)
   }
 
   async #field(part: Part): Promise<void> {
@@ -162,6 +167,8 @@ class MultipartReception {
         facts: { limit: maxFilesPerRequest },
       })
     }
+    const before = body.readBytes
+    body.hurryWhile(() => this.#pool !== null && keepsOthersWaiting(this.#pool, body.readBytes - before))
     await reception.take(part, {
       field: part.name,
       filename: part.filename as string,
