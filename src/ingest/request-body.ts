@@ -3,6 +3,7 @@ import { type DigestAlgorithm, type ExpectedDigests, equalBytes } from '../core/
 import { Refusal } from '../core/errors.ts'
 import { minPartBytes } from '../core/part-size.ts'
 import { type ByteReader, byteReaderOf } from '../multipart/byte-source.ts'
+import type { BufferPool, PooledBuffer } from './buffer-pool.ts'
 import { newHash } from './new-hash.ts'
 
 /** A body that brings less than this in this time, while somebody reads it, is given up: it holds memory that others wait for. */
@@ -23,6 +24,8 @@ const leastAwaitedMs = (looksAtPace * lookMs * 2) / 3
 /** How much of a refused body is read on, so that the client finds the answer and not a reset connection. */
 const longestDrainMs = 5_000
 const mostDrainedBytes = 64 * 1024 * 1024
+/** It begins with little, since many may announce a body and send nothing; more is lent where bytes really come. */
+const firstDrainBytes = 16 * 1024
 const drainBufferBytes = 256 * 1024
 
 /** How much of a body had come at some time, and for how long it had been waited for by then. */
@@ -132,29 +135,41 @@ export class RequestBody implements ByteReader {
 
   /**
    * Reads on and throws away, up to 64 MiB or 5 s: a Worker that answers while the client still writes resets the
-   * connection in most tries, and the client never sees why. Never throws.
+   * connection in most tries, and the client never sees why. Never throws. Without a pool it makes do with 16 KiB.
    */
-  async drain(): Promise<void> {
+  async drain(pool?: Pick<BufferPool, 'lendNow' | 'takeBack'>): Promise<void> {
     if (this.#ended) return
     this.#limitBytes = Number.POSITIVE_INFINITY
     const until = Date.now() + longestDrainMs
     const timer = setTimeout(() => this.#cancel(), longestDrainMs)
+    let lent: PooledBuffer | null = null
     try {
       // A stream of the runtime's has one read at a time.
       await this.#reading
-      let memory = new ArrayBuffer(drainBufferBytes)
+      let memory = new ArrayBuffer(Math.min(firstDrainBytes, Math.max(1, this.#leftBytes)))
       for (let drained = 0; drained < mostDrainedBytes && Date.now() < until; ) {
         const { done, value } = await this.read(new Uint8Array(memory))
         if (done || !value) break
         drained += value.byteLength
         memory = value.buffer as ArrayBuffer
+        if (lent) lent.memory = memory
+        else if (value.byteLength === memory.byteLength && this.#leftBytes > memory.byteLength) {
+          lent = pool?.lendNow(Math.min(drainBufferBytes, this.#leftBytes)) ?? null
+          memory = lent?.memory ?? memory
+        }
       }
     } catch {
       // The client has gone, or never ends: there is nobody to answer better than this.
     } finally {
       clearTimeout(timer)
       clearTimeout(this.#timer)
+      if (lent) pool?.takeBack(lent)
     }
+  }
+
+  /** The most bytes that can still come. */
+  get #leftBytes(): number {
+    return (this.declaredBytes ?? Number.POSITIVE_INFINITY) - this.#readBytes
   }
 
   async #readOn(reader: ByteReader, view: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }> {

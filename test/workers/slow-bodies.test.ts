@@ -132,3 +132,42 @@ describe('a body that comes slowly', () => {
     expect(await holdings(domain)).not.toEqual(nothingHeld)
   })
 })
+
+describe('a body that is refused', () => {
+  /** A body of so many bytes, which notes how much memory each read of it brings. */
+  function notingBody(bytes: number, room: number[]): ReadableStream {
+    let left = bytes
+    return new ReadableStream({
+      type: 'bytes',
+      pull(controller) {
+        const request = (controller as ReadableByteStreamController).byobRequest
+        const view = request?.view as Uint8Array
+        room.push(view.byteLength)
+        const count = Math.min(view.byteLength, left)
+        left -= count
+        if (count === 0) controller.close()
+        request?.respond(count)
+      },
+    })
+  }
+
+  test.each([
+    ['more comes into memory of the pool', 2 * mebibyte, new BufferPool(), [16 * 1024, 256 * 1024]],
+    ['as little as there is left of it', 100, new BufferPool(), [100]],
+    ['not more than there is left of it', 20_000, new BufferPool(), [16 * 1024]],
+    ['16 KiB where the pool has nothing', 100_000, new BufferPool(0), [16 * 1024]],
+  ])('is read away: %s', async (_name, bytes, pool, sizes) => {
+    const room: number[] = []
+    const { freeBytes } = pool
+    const send = appWith({ deps: () => ({ pool }) })
+    const headers = { 'content-length': String(bytes) }
+    const body = notingBody(bytes, room)
+    expectProblem(
+      await putFile('http://localhost', 'a', body, { send, headers, key: 'nobody' }),
+      401,
+      'credential-invalid',
+    )
+    expect([...new Set(room)]).toEqual(sizes)
+    expect(pool.freeBytes).toBe(freeBytes)
+  })
+})
