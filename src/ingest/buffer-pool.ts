@@ -88,13 +88,15 @@ export class BufferPool {
 
   /**
    * Lets those go first who wait for memory: gives up what is on loan, its content with it, and waits for its turn like
-   * them. However long that takes: an upload that is under way is not refused for one that comes later.
+   * them. However long that takes: an upload that is under way is not refused for one that comes later. False, and the
+   * loan has ended, when `isGivenUp` says meanwhile that nobody wants it any more.
    */
-  async takeTurn(buffer: PooledBuffer): Promise<void> {
+  async takeTurn(buffer: PooledBuffer, isGivenUp?: () => boolean): Promise<boolean> {
     this.takeBack(buffer)
-    await this.#reserve(buffer.size, Number.POSITIVE_INFINITY)
+    if (!(await this.#reserve(buffer.size, Number.POSITIVE_INFINITY, isGivenUp))) return false
     buffer.memory = this.#memoryOf(buffer.size)
     this.#lost.register(buffer, buffer.size, buffer)
+    return true
   }
 
   /** Ends a loan. Once it has ended, nothing happens. */
@@ -124,17 +126,18 @@ export class BufferPool {
     return this.#freeBytes - (size > smallLoanBytes ? keptForSmallBytes : 0) >= size
   }
 
-  /** First come, first served. Waiting is polled: on Workers a promise that belongs to one request can't be resolved from another. */
-  async #reserve(size: number, mostMs: number = longestWaitMs): Promise<void> {
+  /** First come, first served; false when it was given up. Waiting is polled: on Workers a promise that belongs to one request can't be resolved from another. */
+  async #reserve(size: number, mostMs = longestWaitMs, isGivenUp = () => false): Promise<boolean> {
     if (this.#hasRoomFor(size) && (size <= smallLoanBytes || this.#waiting.length === 0)) {
       this.#freeBytes -= size
-      return
+      return true
     }
     const startedAt = Date.now()
     const ticket: Ticket = { polledAt: startedAt }
     this.#waiting.push(ticket)
     try {
       while (!this.#isNext(ticket) || !this.#hasRoomFor(size)) {
+        if (isGivenUp()) return false
         if (Date.now() - startedAt >= mostMs) throw busy()
         await new Promise((resolve) => setTimeout(resolve, pollMs))
         ticket.polledAt = Date.now()
@@ -142,6 +145,7 @@ export class BufferPool {
         if (!this.#waiting.includes(ticket)) this.#waiting.unshift(ticket)
       }
       this.#freeBytes -= size
+      return true
     } finally {
       const index = this.#waiting.indexOf(ticket)
       if (index >= 0) this.#waiting.splice(index, 1)
