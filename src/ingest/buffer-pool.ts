@@ -5,7 +5,7 @@ const mebibyte = 1024 * 1024
 /** An isolate has 128 MB for all its concurrent requests; this much of it holds bytes on their way to R2. */
 export const poolBytes = 48 * mebibyte
 
-/** Loans up to this size are small. They do not wait behind large ones, which leave them some of the pool. */
+/** Loans up to this size are small. They wait among themselves only, and all others leave them some of the pool. */
 const smallLoanBytes = 256 * 1024
 const keptForSmallBytes = 4 * mebibyte
 
@@ -23,21 +23,32 @@ export interface PooledBuffer {
   readonly size: number
 }
 
-/** A place in the queue. */
+/** A place in a line. */
 interface Ticket {
   polledAt: number
 }
 
+/** Those who wait for memory of one kind: first come, first served. */
+interface Line {
+  readonly tickets: Ticket[]
+  /** How much of the pool they leave to others. */
+  readonly leavesBytes: number
+}
+
 /**
  * The part buffers of one isolate: a fixed number of bytes, lent to requests and taken back. A request that finds the
- * pool empty waits its turn, at most 10 s, and is then refused as `busy`; who has memory for a large file passes it on after each part while others wait. What a request that was ended from outside
- * could not give back returns when its loan is collected as garbage.
+ * pool empty waits its turn, at most 10 s, and is then refused as `busy`; who has memory for a large file passes it on
+ * after each part while others wait. What a request that was ended from outside could not give back returns when its loan
+ * is collected as garbage.
  */
 export class BufferPool {
   #freeBytes: number
   /** Memory that has been given back, kept so that large buffers are not allocated and collected for each part. */
   readonly #idle: ArrayBuffer[] = []
-  readonly #waiting: Ticket[] = []
+  readonly #small: Line = { tickets: [], leavesBytes: 0 }
+  /** For buffers that are small, but may grow: so many as wait to grow must not take what is kept for small files. */
+  readonly #growing: Line = { tickets: [], leavesBytes: keptForSmallBytes }
+  readonly #large: Line = { tickets: [], leavesBytes: keptForSmallBytes }
   readonly #lost = new FinalizationRegistry<number>((size) => {
     this.#freeBytes += size
   })
@@ -50,20 +61,22 @@ export class BufferPool {
     return this.#freeBytes
   }
 
-  /** Whether somebody waits for a large loan. */
+  /** Whether somebody waits for a large loan, or for one that may become large. */
   get isContended(): boolean {
-    return this.#waiting.length > 0
+    return isWaitedIn(this.#large) || isWaitedIn(this.#growing)
   }
 
-  /** Waits for its turn at most `mostMs`, then throws `busy`. */
-  async lend(size: number, mostMs: number = longestWaitMs): Promise<PooledBuffer> {
-    await this.#reserve(size, mostMs)
+  /** Waits for its turn at most `mostMs`, then throws `busy`. `mayGrow`: whether it may be exchanged for a large one. */
+  async lend(size: number, { mostMs, mayGrow = false }: { mostMs?: number; mayGrow?: boolean } = {}) {
+    const small = mayGrow ? this.#growing : this.#small
+    await this.#reserve(size > smallLoanBytes ? this.#large : small, size, mostMs)
     return this.#loan(size)
   }
 
-  /** A buffer, if there is one right now and nobody waits for it. */
+  /** A buffer, if there is one right now and nobody waits for memory. */
   lendNow(size: number): PooledBuffer | null {
-    if (this.#waiting.length > 0 || !this.#hasRoomFor(size)) return null
+    if (this.isContended || isWaitedIn(this.#small)) return null
+    if (!this.#hasRoomFor(size, size > smallLoanBytes ? this.#large : this.#small)) return null
     this.#freeBytes -= size
     return this.#loan(size)
   }
@@ -76,9 +89,9 @@ export class BufferPool {
    */
   async grow(buffer: PooledBuffer, mostBytes: number): Promise<PooledBuffer> {
     const doubled = Math.min(2 * buffer.size, mostBytes)
-    const isPlenty = !this.isContended && this.#hasRoomFor(doubled + wholeBuffersBeside * mostBytes)
+    const isPlenty = !this.isContended && this.#hasRoomFor(doubled + wholeBuffersBeside * mostBytes, this.#large)
     const size = isPlenty ? doubled : mostBytes
-    await this.#reserve(size - buffer.size)
+    await this.#reserve(this.#large, size - buffer.size)
     const grown = this.#loan(size)
     new Uint8Array(grown.memory).set(new Uint8Array(buffer.memory))
     this.#lost.unregister(buffer)
@@ -93,7 +106,7 @@ export class BufferPool {
    */
   async takeTurn(buffer: PooledBuffer, isGivenUp?: () => boolean): Promise<boolean> {
     this.takeBack(buffer)
-    if (!(await this.#reserve(buffer.size, Number.POSITIVE_INFINITY, isGivenUp))) return false
+    if (!(await this.#reserve(this.#large, buffer.size, Number.POSITIVE_INFINITY, isGivenUp))) return false
     buffer.memory = this.#memoryOf(buffer.size)
     this.#lost.register(buffer, buffer.size, buffer)
     return true
@@ -122,44 +135,48 @@ export class BufferPool {
     return new ArrayBuffer(size)
   }
 
-  #hasRoomFor(size: number): boolean {
-    return this.#freeBytes - (size > smallLoanBytes ? keptForSmallBytes : 0) >= size
+  #hasRoomFor(size: number, line: Line): boolean {
+    return this.#freeBytes - line.leavesBytes >= size
   }
 
-  /** First come, first served; false when it was given up. Waiting is polled: on Workers a promise that belongs to one request can't be resolved from another. */
-  async #reserve(size: number, mostMs = longestWaitMs, isGivenUp = () => false): Promise<boolean> {
-    if (this.#hasRoomFor(size) && (size <= smallLoanBytes || this.#waiting.length === 0)) {
+  /**
+   * First come, first served in its line; false when it was given up. Waiting is polled: on Workers a promise that belongs
+   * to one request can't be resolved from another.
+   */
+  async #reserve(line: Line, size: number, mostMs = longestWaitMs, isGivenUp = () => false): Promise<boolean> {
+    const { tickets } = line
+    if (tickets.length === 0 && this.#hasRoomFor(size, line)) {
       this.#freeBytes -= size
       return true
     }
     const startedAt = Date.now()
     const ticket: Ticket = { polledAt: startedAt }
-    this.#waiting.push(ticket)
+    tickets.push(ticket)
     try {
-      while (!this.#isNext(ticket) || !this.#hasRoomFor(size)) {
+      while (firstOf(tickets, ticket) !== ticket || !this.#hasRoomFor(size, line)) {
         if (isGivenUp()) return false
         if (Date.now() - startedAt >= mostMs) throw busy()
         await new Promise((resolve) => setTimeout(resolve, pollMs))
         ticket.polledAt = Date.now()
         // Taken for gone where everything here has stood still for a while: it is first again, as it was.
-        if (!this.#waiting.includes(ticket)) this.#waiting.unshift(ticket)
+        if (!tickets.includes(ticket)) tickets.unshift(ticket)
       }
       this.#freeBytes -= size
       return true
     } finally {
-      const index = this.#waiting.indexOf(ticket)
-      if (index >= 0) this.#waiting.splice(index, 1)
+      const index = tickets.indexOf(ticket)
+      if (index >= 0) tickets.splice(index, 1)
     }
   }
+}
 
-  /** Whether it is this one's turn, after those have been dropped who will never come. */
-  #isNext(ticket: Ticket): boolean {
-    const now = Date.now()
-    while (this.#waiting[0] && this.#waiting[0] !== ticket && now - this.#waiting[0].polledAt > goneAfterMs) {
-      this.#waiting.shift()
-    }
-    return this.#waiting[0] === ticket
-  }
+const isWaitedIn = ({ tickets }: Line) => tickets.length > 0 && firstOf(tickets) !== undefined
+
+/** Whose turn it is, after those have been dropped who will never come; `own` is here. */
+function firstOf(tickets: Ticket[], own?: Ticket): Ticket | undefined {
+  const now = Date.now()
+  while (tickets[0] && tickets[0] !== own && now - tickets[0].polledAt > goneAfterMs) tickets.shift()
+  return tickets[0]
 }
 
 function busy(): Refusal {

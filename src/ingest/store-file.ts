@@ -46,7 +46,9 @@ export async function storeFile(
   const partBytes = partBytesFor(atMostBytes)
   // One byte more than the file can have is room to see its end in.
   const enoughBytes = Math.min(atMostBytes + 1, partBytes)
-  let buffer = await pool.lend(enoughBytes <= knownSmallBytes ? enoughBytes : firstBufferBytes)
+  let buffer = await (enoughBytes <= knownSmallBytes
+    ? pool.lend(enoughBytes)
+    : pool.lend(firstBufferBytes, { mayGrow: true }))
   try {
     let filled = await fillUp(source, buffer, 0, examination)
     await examination.judgeHead(new Uint8Array(buffer.memory, 0, Math.min(filled.end, sniffBytes)))

@@ -170,7 +170,7 @@ class BodyAppender {
 
 /** Memory for an append, which waits for others unless a newer request takes its place. */
 async function borrow(pool: BufferPool, bytes: number, fence: Fence): Promise<PooledBuffer> {
-  const lending = pool.lend(bytes, longestWaitMs)
+  const lending = pool.lend(bytes, { mostMs: longestWaitMs })
   const lent = await fence.orUntil(lending)
   if (lent) return lent
   lending.then((late) => pool.takeBack(late)).catch(() => {})
