@@ -5,9 +5,10 @@ import type { Append } from '../../src/resumable/session.ts'
 import { Fence } from '../../src/resumable/turns.ts'
 import { noise } from '../support/e2e/bodies.ts'
 import { mebibyte, partBytes } from '../support/sizes.ts'
-import { makeDomain, type TestDomain } from '../support/workers/client.ts'
+import { heldExactly, holdings, makeDomain, rowOf, type TestDomain } from '../support/workers/client.ts'
+import { passing } from '../support/workers/passing.ts'
 import { onSession } from '../support/workers/session-faults.ts'
-import { created, idOf } from '../support/workers/tus.ts'
+import { created, idOf, patch } from '../support/workers/tus.ts'
 
 vi.setConfig({ testTimeout: 30_000 })
 
@@ -61,4 +62,31 @@ describe('an append that has given its memory to others', () => {
     await onSession(idOf(url), {}, work, { pool })
     expect(pool.freeBytes).toBe(freeBytes)
   })
+})
+
+test('the last bytes of a file are read into memory of the pool; where there is none it is finished later', async () => {
+  const domain = await makeDomain()
+  const bytes = noise(2 * mebibyte)
+  const url = await created(domain, bytes.length)
+  await patch(url, 0, bytes.subarray(0, -1))
+  const pool = narrowPool()
+  const { freeBytes } = pool
+  const work = async (upload: Parameters<Parameters<typeof onSession>[2]>[0]) => {
+    const all = await pool.lend(partBytes)
+    await passing(20_000, async () => {
+      const body = new RequestBody(new Blob([bytes.subarray(-1)]).stream(), '1')
+      await expect(upload.append(body, appendOf(domain, 1, bytes.length - 1), new Fence())).rejects.toMatchObject({
+        code: 'busy',
+        retryAfterSeconds: 5,
+      })
+    })
+    expect(upload.view()).toMatchObject({ offset: bytes.length, isComplete: false })
+    pool.takeBack(all)
+    await upload.wake(new Fence())
+    expect(upload.view().isComplete).toBe(true)
+  }
+  await onSession(idOf(url), {}, work, { pool })
+  expect(await rowOf(idOf(url))).toMatchObject({ status: 'pending', size: bytes.length })
+  expect(await holdings(domain)).toEqual(heldExactly(bytes.length))
+  expect(pool.freeBytes).toBe(freeBytes)
 })
