@@ -42,6 +42,7 @@ export class Intake implements Reception {
   readonly #committer: Committer
   readonly #protocol: Protocol
   readonly #keyed: KeyedIntake | null
+  /** What a repeat is told from other requests by; empty without a key. */
   readonly #sent: FingerprintPart[] = []
   /** In the order sent: a stored file, or why it is none. */
   readonly #files: ({ stored: FileToCommit } | { filename: string; refusal: Refusal })[] = []
@@ -90,11 +91,11 @@ export class Intake implements Reception {
       )
       const stored = { ...file, ...findings, sha256: findings.sha256.toHex() }
       this.#files.push({ stored })
-      this.#sent.push(fingerprintPart(announced, filename, stored))
+      if (this.#keyed) this.#sent.push(fingerprintPart(announced, filename, stored))
     } catch (error) {
       if (!concernsOneFile(error)) throw file.claim?.isLost ? uploadDeleted() : error
       this.#files.push({ filename, refusal: error })
-      this.#sent.push(fingerprintPart(announced, filename, { refused: error.code }))
+      if (this.#keyed) this.#sent.push(fingerprintPart(announced, filename, { refused: error.code }))
     }
   }
 

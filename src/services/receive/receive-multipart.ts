@@ -19,6 +19,11 @@ import type { FileOutcome, IntakeParts, Reception } from './reception.ts'
 /** Fields before the first file may take this much together while nobody knows yet whose upload it is. */
 const mostLeadingBytes = 16 * 1024
 const mostFieldBytes = 16 * 1024
+/**
+ * A part's header may stay in memory until the commit, since its filename is a piece of it; a form has up to 1,000. A
+ * filename of 255 characters takes 6 KiB at most: twelve bytes each where they are percent-encoded, and said twice.
+ */
+const mostHeaderBytes = 8 * 1024
 /** The same with everything around the fields, and what the parser may have read ahead. */
 const mostBytesUnnamed = 256 * 1024
 
@@ -79,6 +84,7 @@ class MultipartReception {
       parts: 2 * mostFilesPerRequest,
       files: mostFilesPerRequest + 1,
       fieldBytes: mostFieldBytes,
+      headerBytes: mostHeaderBytes,
       totalBytes: Number.MAX_SAFE_INTEGER,
     })
     try {
