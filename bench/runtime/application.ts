@@ -3,6 +3,7 @@ import { formBody, formType, type RequestPlan } from '../client/http-request.ts'
 import type { Runtime, WorkerToRun } from './runtime.ts'
 
 const [baseDomain, adminToken, slug] = ['bench.test', 'bench-admin-token', 'demo'] as const
+const signingSecret = 'a signing secret for the bench alone'
 const gibibyte = 1024 ** 3
 
 export const asAdministrator = { authorization: `Bearer ${adminToken}` }
@@ -15,7 +16,12 @@ export const hostOf = (slug: string) => `${slug}.${baseDomain}`
 
 /** The whole application, as it is deployed. `entry` may be another that wraps it. */
 export function application(name = 'app', entry = 'src/index.ts'): WorkerToRun {
-  return { name, entry, vars: { BASE_DOMAIN: baseDomain, ADMIN_TOKEN: adminToken }, isApplication: true }
+  return {
+    name,
+    entry,
+    vars: { BASE_DOMAIN: baseDomain, ADMIN_TOKEN: adminToken, SIGNING_SECRET: signingSecret },
+    isApplication: true,
+  }
 }
 
 /** One request of the administrator, outside of what is measured. Gives the body; throws for any answer but 2xx. */

@@ -12,6 +12,7 @@ const durableObjects = {
   RATE_LIMITS: { className: 'RateLimiterObject', useSQLite: true },
   WATCHERS: { className: 'WatchObject', useSQLite: true },
   UPLOAD_SESSIONS: { className: 'UploadSession', useSQLite: true },
+  TOTALS: { className: 'TotalsObject', useSQLite: true },
 }
 
 export interface WorkerToRun {

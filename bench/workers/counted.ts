@@ -1,6 +1,6 @@
 import application from '../../src/index.ts'
 
-export { RateLimiterObject, UploadSession, WatchObject } from '../../src/index.ts'
+export { RateLimiterObject, TotalsObject, UploadSession, WatchObject } from '../../src/index.ts'
 
 const counts = { r2: [] as string[], d1: [] as string[], publishes: [] as string[] }
 

@@ -67,9 +67,13 @@ export class TextCheck {
       if (hasControls(piece)) this.#kind = null
       return
     }
+    // First what is decided soonest: where bytes cease to be UTF-8 takes some looking for.
+    if (bufferOf(piece).includes(0)) {
+      this.#kind = null
+      return
+    }
     const brokenAt = this.#brokenAt(piece)
-    if (bufferOf(piece).includes(0)) this.#kind = null
-    else if (brokenAt !== null) this.#kind = this.#otherOrNone(piece.subarray(brokenAt))
+    if (brokenAt !== null) this.#kind = this.#otherOrNone(piece.subarray(brokenAt))
   }
 
   /** The verdict at the end: a character that was begun must have been finished. */

@@ -1,5 +1,6 @@
 import { Refusal } from '../core/errors.ts'
 import type { Located } from '../core/jurisdiction.ts'
+import { timeOfId } from '../core/object-key.ts'
 import type { Clock, Log } from '../core/ports.ts'
 import type { Database } from '../db/database.ts'
 import { takeOverReservations } from '../db/uploaded-files/claimed.ts'
@@ -16,8 +17,11 @@ import type { Sessions } from './sessions.ts'
 /** At most so many bytes are joined before an answer, and in one go of the alarm. */
 const joinedAtOnceBytes = 64 * 1024 * 1024
 
-/** How soon a file looks again by itself for the pieces that it waits for, or goes on joining them after a failure. */
+/** How soon joining goes on by itself after a failure. */
 const joinAgainMs = 30_000
+
+/** A file looks by itself for pieces that it waits for: first after `joinAgainMs`, then ever more rarely, up to this. */
+const longestWaitMs = 10 * 60_000
 
 /** How soon it is tried again to remove the pieces of a file that is accepted. */
 const removeAgainMs = 5 * 60_000
@@ -40,7 +44,7 @@ export async function joinNext(
   { take, isAlarm }: { take: TakePieces; isAlarm: boolean },
 ): Promise<void> {
   const { ledger, storage, now, wakeAt } = parts
-  await wakeAt(now() + joinAgainMs)
+  await wakeAt(now() + nextLookMs(ledger, now()))
   if (!(await gatherPieces(parts))) return
   const { offset, length, pieces } = ledger.progress
   if (pieces === null || length === null || offset === length) return
@@ -56,6 +60,12 @@ export async function joinNext(
   } finally {
     await reader.cancel()
   }
+}
+
+/** A quarter of the time that it has waited already: to look wakes the sessions of all pieces. */
+function nextLookMs({ opening, progress }: Ledger, time: number): number {
+  if (progress.pieces !== null) return joinAgainMs
+  return Math.min(Math.max((time - timeOfId(opening.id)) / 4, joinAgainMs), longestWaitMs)
 }
 
 /**

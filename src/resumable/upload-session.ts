@@ -26,6 +26,9 @@ export interface SessionParts extends Omit<IntakeParts, 'db' | 'storage' | 'jour
   placeOf(domainId: string): Promise<Place | null>
 }
 
+/** How soon an alarm rings again that could not be dealt with. */
+const alarmAgainMs = 5 * 60_000
+
 /** Which upload a call is about, where there is one, and who calls. */
 interface CallFacts {
   opening: Opening | undefined
@@ -95,6 +98,8 @@ export function uploadSessionClass(
 
     override async alarm(): Promise<void> {
       if (!this.#ledger.exists) return
+      // The platform gives an alarm up that fails for some minutes. What follows sets the one that is due, if it comes to it.
+      await this.ctx.storage.setAlarm(Date.now() + alarmAgainMs)
       const { opening } = this.#ledger
       const caller = { requestId: null, trace: opening.trace }
       await this.#observed('alarm', { opening, caller }, () =>

@@ -18,6 +18,7 @@ import {
 } from '../support/workers/client.ts'
 import { begunPartial, join, locationOf, partial } from '../support/workers/concatenation.ts'
 import { expectFile } from '../support/workers/expect-file.ts'
+import { alarmWith } from '../support/workers/session-faults.ts'
 import { alarm, evict, expire, tablesOf } from '../support/workers/sessions.ts'
 import { makeToken, usesTaken } from '../support/workers/tokens.ts'
 import { created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '../support/workers/tus.ts'
@@ -176,6 +177,17 @@ describe('a final upload', () => {
     expect(await alarm(idOf(url))).toBe(true)
     await expectFile(domain, idOf(url), Buffer.from('deabc'))
     expect(await holdings(domain)).toEqual(heldExactly(5))
+  })
+
+  test('looks for what is unfinished ever more rarely, and at last every ten minutes', async () => {
+    const domain = await makeDomain()
+    const url = locationOf(await join(domain, [await begunPartial(domain, 3)]))
+    const waits: number[] = []
+    for (const age of [0, 4, 20, 600].map((minutes) => minutes * 60_000)) {
+      const { again } = await alarmWith(idOf(url), { deps: () => ({ now: () => Date.now() + age }) })
+      waits.push(Math.round(((again ?? 0) - Date.now()) / 10_000) * 10)
+    }
+    expect(waits).toEqual([30, 60, 300, 600])
   })
 
   test('gets the pieces alone that two of them wait for; the other ends, and leaves nothing', async () => {

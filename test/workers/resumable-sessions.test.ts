@@ -23,6 +23,7 @@ import {
 } from '../support/workers/client.ts'
 import { appWith, HeldQueue } from '../support/workers/faults.ts'
 import * as samples from '../support/workers/samples.ts'
+import { alarmWith } from '../support/workers/session-faults.ts'
 import { alarm, evict, expire, tablesOf, tamper } from '../support/workers/sessions.ts'
 import { makeToken, usesTaken } from '../support/workers/tokens.ts'
 import { create, created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '../support/workers/tus.ts'
@@ -114,6 +115,19 @@ describe('an upload that nobody goes on with', () => {
     await alarm(idOf(url))
     expectStatus(await patch(url, 3, 'de'), 204)
     await waitForStatus(domain, idOf(url))
+  })
+
+  test('is looked after again when its alarm could not find out where its domain is', async () => {
+    const domain = await makeDomain()
+    const url = await created(domain, 5)
+    await expire(idOf(url))
+    const lost = () => Promise.reject(new Error('D1 is away.'))
+    const { failure, again } = await alarmWith(idOf(url), { deps: () => ({ placeOf: lost }) })
+    expect(String(failure)).toContain('D1 is away.')
+    expect(again).toBeGreaterThan(Date.now())
+    await alarm(idOf(url))
+    expect(await tablesOf(idOf(url))).toEqual([])
+    expect(await holdings(domain)).toEqual(nothingHeld)
   })
 
   test('is complete when its last append was, and its session ends later', async () => {

@@ -70,17 +70,16 @@ const rowKeys: readonly (keyof NewRow)[] = [
   'callbackUrl',
   'traceparent',
   'tracestate',
-  'status',
-  'publishCount',
   'nextPublishAt',
-  'lastEvent',
   'createdAt',
   'updatedAt',
 ]
 const placeholders = Object.fromEntries(rowKeys.map((key) => [key, sql.placeholder(key)])) as unknown as NewRow
+/** What each begins with. */
+const begun = { status: transitions.commit.to, publishCount: 1, lastEvent: 1 }
 
 // Nearly every request has one file, and for one a plain statement is the quicker one.
-const insertFile = compile<NewRow>((db) => db.insert(uploadedFiles).values(placeholders))
+const insertFile = compile<NewRow>((db) => db.insert(uploadedFiles).values({ ...placeholders, ...begun }))
 const insertFiles = compile((db) => insertRows(db, uploadedFiles, sql.placeholder('rows')))
 const recordEvent = compile((db) => recordLatestEvent(db, sql.placeholder('id')))
 const recordEvents = compile((db) => recordLatestEvents(db, sql.placeholder('ids')))
@@ -180,9 +179,8 @@ function committedRow(committer: Committer, { claim: _, trace, ...file }: FileTo
     ...trace,
     domainId: committer.domainId,
     tokenId: committer.token?.tokenId ?? null,
-    status: transitions.commit.to,
+    ...begun,
     ...firstPublish(now),
-    lastEvent: 1,
     createdAt: timeOfId(file.id),
     updatedAt: now,
   }

@@ -76,6 +76,7 @@ class MultipartReception {
   async run(): Promise<{ domain: Domain; outcomes: FileOutcome[] }> {
     const { body, contentType, domain } = this.#request
     const boundary = boundaryOf(contentType)
+    body.trustLength()
     if (domain) await this.#admit(domain)
     else body.holdTo(mostBytesUnnamed, () => domainRequired(`The beginning of the form names no domain.`))
     // How many files and bytes there may be is the policy's business, and it is known later than the limits of the form.

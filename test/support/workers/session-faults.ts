@@ -74,6 +74,16 @@ export function onSession<T>(
   })
 }
 
+/** Lets a session's alarm ring while it works with parts of which some are replaced; it may throw. Returns when it rings again. */
+export function alarmWith(id: string, faults: Faults): Promise<{ failure: unknown; again: number | null }> {
+  return runInDurableObject(sessionOf(id), async (_session, state) => {
+    const Session = uploadSessionClass((_env, context) => depsWith(faults, context as ExecutionContext))
+    await state.storage.deleteAlarm()
+    const failure = await new Session(state, env).alarm().catch((error) => error)
+    return { failure, again: await state.storage.getAlarm() }
+  })
+}
+
 /** Sends an append to a session that works with parts of which some are replaced, in an object that was started for it. */
 export function appendTo(id: string, sent: SentAppend, body: string, faults: Faults): Promise<Response> {
   return runInDurableObject(sessionOf(id), (_session, state) => {

@@ -17,7 +17,7 @@ export async function create(
 
 /**
  * Brings all bytes of an upload, whatever happens to its connections and its server, now and then as two clients that
- * race. Holds every offset against what was kept and what was sent. With `mayGo`, who is told that there is no such
+ * race, each as far as it likes. Holds every offset against what was kept and what was sent. With `mayGo`, who is told that there is no such
  * upload is done: it was complete, and has been joined to its file since.
  */
 export async function bring(
@@ -43,13 +43,12 @@ export async function bring(
       expect(offset).toBe(bytes.length)
       return
     }
-    const piece = bytes.subarray(offset, offset + 1 + chance.below(chance.happens(0.5) ? 20_000 : bytes.length))
-    const end = offset + piece.length
-    sent = Math.max(sent, end)
-    const headers = dialect.append(offset, end === bytes.length)
-    const racers = Array.from({ length: chance.happens(0.2) ? 2 : 1 }, () =>
-      network.send('PATCH', path, headers, piece),
-    )
+    const racers = Array.from({ length: chance.happens(0.2) ? 2 : 1 }, () => {
+      const piece = bytes.subarray(offset, offset + 1 + chance.below(chance.happens(0.5) ? 20_000 : bytes.length))
+      const end = offset + piece.length
+      sent = Math.max(sent, end)
+      return network.send('PATCH', path, dialect.append(offset, end === bytes.length), piece)
+    })
     for (const answer of await Promise.all(racers)) {
       if (answer?.status === 204 || answer?.status === 202) kept = Math.max(kept, offsetOf(answer))
       else if (!(mayGo && sent === bytes.length && isGone(answer))) expectPassing(answer)
