@@ -1,25 +1,10 @@
 import type { Hash } from 'node:crypto'
 import { type DigestAlgorithm, type ExpectedDigests, equalBytes } from '../core/digest.ts'
 import { Refusal } from '../core/errors.ts'
-import { minPartBytes } from '../core/part-size.ts'
 import { type ByteReader, byteReaderOf } from '../multipart/byte-source.ts'
+import { BodyPace, lookMs } from './body-pace.ts'
 import type { BufferPool, PooledBuffer } from './buffer-pool.ts'
 import { newHash } from './new-hash.ts'
-
-/** A body that brings less than this in this time, while somebody reads it, is given up: it holds memory that others wait for. */
-const silenceMs = 60_000
-const leastBytes = 1024
-/** More often than the 10 s for which others wait for memory, so that they do not wait for nothing. */
-const lookMs = silenceMs / 8
-
-/**
- * While others wait for the memory that a body holds, it has to come like this, the smallest part in a minute: at less,
- * eight clients could shut all others out of an isolate. What counts is the time in which it was waited for, once that
- * is most of two looks.
- */
-const fairBytesPerMs = minPartBytes / 60_000
-const looksAtPace = 2
-const leastAwaitedMs = (looksAtPace * lookMs * 2) / 3
 
 /** How much of a refused body is read on, so that the client finds the answer and not a reset connection. */
 const longestDrainMs = 5_000
@@ -28,11 +13,7 @@ const mostDrainedBytes = 64 * 1024 * 1024
 const firstDrainBytes = 16 * 1024
 const drainBufferBytes = 256 * 1024
 
-/** How much of a body had come at some time, and for how long it had been waited for by then. */
-interface Look {
-  bytes: number
-  awaitedMs: number
-}
+const nobodyWaits = () => false
 
 /**
  * The body of one request, read once and in order. It refuses a body that breaks off, falls silent, keeps others waiting
@@ -49,15 +30,10 @@ export class RequestBody implements ByteReader {
   #trustsLength = false
   /** Why it was given up for its slowness, once it was. */
   #tooSlow: Refusal | null = null
-  /** Since when a read waits for it, in milliseconds since 1970; null while nobody does. */
-  #awaitedSince: number | null = null
-  /** For how long the reads before have waited for it. */
-  #awaitedMs = 0
-  #othersWait = () => false
+  readonly #pace = new BodyPace()
+  #othersWait = nobodyWaits
   /** The last read that was begun; who began it may have left it. */
   #reading: Promise<unknown> = Promise.resolve()
-  /** How much had been read at each of the last looks, and in how much time, the oldest first. */
-  #looks: Look[] = [{ bytes: 0, awaitedMs: 0 }]
   #refuseTooMany: (limit: number, value: number) => Refusal = tooLarge
   #digests: { algorithm: DigestAlgorithm; expected: Uint8Array; hash: Hash }[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -179,8 +155,7 @@ export class RequestBody implements ByteReader {
   }
 
   async #readOn(reader: ByteReader, view: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }> {
-    const since = Date.now()
-    this.#awaitedSince = since
+    this.#pace.begin()
     try {
       return await reader.read(view)
     } catch (cause) {
@@ -189,36 +164,18 @@ export class RequestBody implements ByteReader {
       if (this.#tooSlow) throw this.#tooSlow
       throw incomplete(cause)
     } finally {
-      this.#awaitedSince = null
-      this.#awaitedMs += Date.now() - since
+      this.#pace.end()
     }
   }
 
   /** One timer a body that looks from time to time: one a read would cost more than the read. */
   #look(): void {
-    // Nobody has read on, since R2 is slow or others have their turn with the memory: the client is not to blame.
-    if (this.#awaitedSince === null) this.#looks = []
-    const awaitedMs = this.#awaitedMs + (this.#awaitedSince === null ? 0 : Date.now() - this.#awaitedSince)
-    const now = { bytes: this.#readBytes, awaitedMs }
-    this.#tooSlow = this.#isSilent(now) ? silent() : this.#isUnfair(now) && this.#othersWait() ? unfair() : null
+    this.#tooSlow = this.#pace.judge(this.#readBytes, this.#othersWait)
     if (this.#tooSlow) {
       this.#cancel()
       return
     }
-    this.#looks = [...this.#looks, now].slice(-silenceMs / lookMs)
     this.#timer = setTimeout(() => this.#look(), lookMs)
-  }
-
-  #isSilent(now: Look): boolean {
-    const [before] = this.#looks
-    return before !== undefined && this.#looks.length * lookMs >= silenceMs && now.bytes - before.bytes < leastBytes
-  }
-
-  #isUnfair(now: Look): boolean {
-    const before = this.#looks.at(-looksAtPace)
-    if (!before) return false
-    const awaitedMs = now.awaitedMs - before.awaitedMs
-    return awaitedMs >= leastAwaitedMs && now.bytes - before.bytes < awaitedMs * fairBytesPerMs
   }
 
   #cancel(): void {
@@ -246,19 +203,4 @@ function tooLarge(limit: number, value: number): Refusal {
 function incomplete(cause?: unknown): Refusal {
   const message = 'The connection broke off before the whole body had arrived; nothing of it was kept.'
   return new Refusal('body-incomplete', message, { cause })
-}
-
-function silent(): Refusal {
-  return new Refusal(
-    'body-timeout',
-    `Less than ${leastBytes} bytes of the body arrived in ${silenceMs / 1000} seconds. Send the request again.`,
-  )
-}
-
-function unfair(): Refusal {
-  return new Refusal(
-    'body-timeout',
-    `The body came at less than ${minPartBytes} bytes a minute while others waited for the memory that it held. Send it again later, on a faster connection, or in small pieces as a resumable upload.`,
-    { retryAfterSeconds: 5 },
-  )
 }
