@@ -12,17 +12,17 @@ export interface DiscardParts extends JoinParts {
 }
 
 /**
- * Ends a session, and all that an upload which was not committed holds: its row, its parts, and the pieces that it was to
- * be joined of, once it has taken over their room. Never throws for these: each is found by others in time.
+ * Ends a session, with the pieces that it was to be joined of, once it has taken over their room, and all that an upload
+ * which was not committed holds: its row, and its parts. Never throws for these: each is found by others in time.
  */
 export async function discardSession(parts: DiscardParts): Promise<void> {
   const { ledger, log } = parts
   const { opening, progress } = ledger
+  await removePieces(parts).catch((error) => {
+    // Each ends when its own time is over.
+    log('warn', 'pieces-not-removed', { uploadId: opening.id, error })
+  })
   if (progress.stage !== 'committed') {
-    await removePieces(parts).catch((error) => {
-      // Each ends when its own time is over.
-      log('warn', 'pieces-not-removed', { uploadId: opening.id, error })
-    })
     await discardClaim(parts, opening)
     await removeUnknown(parts).catch((error) => {
       // The walk over the bucket finds an object, and the bucket's lifecycle rule ends an upload.

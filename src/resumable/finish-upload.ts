@@ -61,7 +61,7 @@ export async function finishUpload(parts: FinishParts): Promise<void> {
   }
   // The claim has taken its use of the token already.
   const [upload] = await commitOrRefuse(db, { ...opening.committer, token: null }, [file], now())
-  ledger.note({ stage: 'committed' })
+  ledger.finish('committed')
   if (!upload) return
   const { id, domainId, generation, size } = upload
   defer(publishJobs({ queue, log }, [{ kind: 'process', id, domainId, generation, publish: 1, bytes: size }]))
@@ -72,7 +72,7 @@ export async function finishPartial(parts: Pick<FinishParts, 'ledger' | 'storage
   const { ledger } = parts
   const { id, domainId } = ledger.opening
   await storeWhole(parts, objectKey(id, domainId))
-  ledger.note({ stage: 'stored' })
+  ledger.finish('stored')
 }
 
 const digestReadBytes = 256 * 1024

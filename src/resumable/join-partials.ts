@@ -29,7 +29,7 @@ const removeAgainMs = 5 * 60_000
 export interface JoinParts extends Located {
   ledger: Ledger
   db: Database
-  sessions: Pick<Sessions, 'view' | 'end'>
+  sessions: Pick<Sessions, 'view' | 'keepUntil' | 'end'>
 }
 
 /** Appends so many bytes to the file, keeping what it has when a newer request interrupts it; then it throws `append-superseded`. */
@@ -70,22 +70,30 @@ function nextLookMs({ opening, progress }: Ledger, time: number): number {
 
 /**
  * Looks whether all pieces of a file have come in. Its length is the sum of theirs, known as soon as theirs are; once they
- * are complete, the file takes over what they have reserved. Returns whether they can be joined now. Throws
- * `upload-deleted` where one is gone, which will never come, or is joined to another file, and `file-too-large`.
+ * are complete, they live as long as the file, which takes over what they have reserved. It may be cut off at any line and
+ * begun again. Returns whether they can be joined now. Throws `upload-deleted` where one is gone, which will never come,
+ * or is joined to another file, and `file-too-large`.
  */
 async function gatherPieces(parts: JoinParts): Promise<boolean> {
   const { ledger, db, sessions, jurisdiction } = parts
   if (ledger.progress.pieces !== null) return true
   const { opening } = ledger
-  const { domainId } = opening
+  const domain = { id: opening.domainId, jurisdiction }
   const partialIds = partialIdsOf(opening)
-  const views = await Promise.all(partialIds.map((id) => sessions.view({ id: domainId, jurisdiction }, id)))
+  const views = await Promise.all(partialIds.map((id) => sessions.view(domain, id)))
   const found = views.filter((view) => view?.role === 'partial') as SessionView[]
   if (found.length < views.length) throw sessionEnded()
   const length = joinedLength(found, opening)
   if (length !== null) ledger.note({ length })
   if (length === null || !found.every((view) => view.isComplete)) return false
-  const reservedBytes = await takeOverReservations(db, opening, { partialIds, bytes: length })
+  // Before they are taken: of those that are, none may end by itself any more.
+  const kept = await Promise.all(partialIds.map((id) => sessions.keepUntil(domain, id, opening.expiresAt)))
+  if (kept.includes(false)) throw sessionEnded()
+  const reservedBytes = await takeOverReservations(db, opening, {
+    partialIds,
+    bytes: length,
+    expiresAt: opening.expiresAt,
+  })
   if (reservedBytes === null) throw uploadDeleted()
   // They are another file's, which was asked for as well: a piece serves once.
   if (reservedBytes !== length) throw sessionEnded()

@@ -79,6 +79,14 @@ export class Ledger {
     this.#known = { opening, partBytes, progress }
   }
 
+  /** Moves the time at which the session ends. */
+  prolong(expiresAt: number): void {
+    const known = this.#require()
+    const opening = { ...known.opening, expiresAt }
+    this.#storage.sql.exec('UPDATE session SET opening = ?', JSON.stringify(opening))
+    this.#known = { ...known, opening }
+  }
+
   /** Writes down what has changed beside the bytes. */
   note(change: Partial<Omit<Progress, 'offset' | 'tailBytes' | 'examination'>>): void {
     this.#write({ ...this.progress, ...change })
@@ -110,6 +118,14 @@ export class Ledger {
       this.#storage.sql.exec('INSERT INTO parts (etag) VALUES (?)', etag)
       this.#storage.sql.exec('DELETE FROM tail')
       this.#write({ ...this.progress, tailBytes: 0 })
+    })
+  }
+
+  /** The end of it: the file is accepted, or the piece stored, and no byte of it is wanted here any more. */
+  finish(stage: 'stored' | 'committed'): void {
+    this.#storage.transactionSync(() => {
+      this.#storage.sql.exec('DELETE FROM tail')
+      this.#write({ ...this.progress, stage, tailBytes: 0 })
     })
   }
 

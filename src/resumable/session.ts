@@ -14,7 +14,10 @@ export type Role =
   | { readonly kind: 'partial' }
   | { readonly kind: 'joined'; readonly partialIds: readonly string[] }
 
-/** What is fixed when an upload is opened, and holds for its whole life. Plain JSON; times are milliseconds since 1970. */
+/**
+ * What is fixed when an upload is opened, and holds for its whole life; but the time of a piece moves to that of the file
+ * which takes it up. Plain JSON; times are milliseconds since 1970.
+ */
 export interface Opening {
   /** The uploaded file's id, and the session's name. */
   readonly id: string

@@ -53,6 +53,11 @@ export class Sessions {
     return fromOutcome(await this.#of(domain, id).settle(domain.id, protocol, this.#journal.caller()))
   }
 
+  /** Lets an upload live until this time at least, in milliseconds since 1970. Returns whether there is such a session. */
+  async keepUntil(domain: SessionDomain, id: string, time: number): Promise<boolean> {
+    return fromOutcome(await this.#of(domain, id).keepUntil(domain.id, time, this.#journal.caller()))
+  }
+
   /**
    * Gives an upload up, and everything that it holds; a committed file stays. Returns what there was; null: there was no
    * such session. With a protocol, throws `upload-not-found` where the upload comes by another.

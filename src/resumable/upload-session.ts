@@ -9,10 +9,10 @@ import { RequestBody } from '../ingest/request-body.ts'
 import { uploadNotFound } from '../services/find-upload.ts'
 import type { Place } from '../services/place.ts'
 import type { IntakeParts } from '../services/receive/reception.ts'
+import type { JoinParts } from './join-partials.ts'
 import { Ledger } from './ledger.ts'
 import { appendHeader, type Outcome, type SentAppend, toOutcome } from './outcome.ts'
 import type { EndedStage, Opening, SessionView } from './session.ts'
-import type { Sessions } from './sessions.ts'
 import { Turns } from './turns.ts'
 import { Upload } from './upload.ts'
 
@@ -21,7 +21,7 @@ export interface SessionParts extends Omit<IntakeParts, 'db' | 'storage' | 'jour
   journal: Journal
   report: Report
   watchers: Pick<Watchers, 'progress'>
-  sessions: Pick<Sessions, 'view' | 'end'>
+  sessions: JoinParts['sessions']
   /** Where the domain with this id has its data; null when there is none. */
   placeOf(domainId: string): Promise<Place | null>
 }
@@ -72,6 +72,13 @@ export function uploadSessionClass(
         this.#requireProtocol(domainId, protocol)
         return this.#turns.take(async (fence) => (await this.#find(domainId))?.settle(fence) ?? null)
       })
+    }
+
+    /** Lets the upload live until this time at least, since another is joined of it. Returns whether it is there. */
+    async keepUntil(domainId: string, time: number, caller: Caller): Promise<Outcome<boolean>> {
+      return this.#answer('keep', { opening: this.#opening, caller }, async () =>
+        this.#turns.take(async () => (await this.#find(domainId))?.keepUntil(time) ?? false),
+      )
     }
 
     /** Gives the upload up, whatever protocol it comes by unless one is named. Returns what there was. */

@@ -9,13 +9,12 @@ import { appendBody } from './append-body.ts'
 import { claimUpload, ensureMultipart, reserveUpTo } from './claim.ts'
 import { discardSession } from './discard-session.ts'
 import { endsUpload, finishPartial, finishUpload } from './finish-upload.ts'
-import { joinNext, removeJoinedPieces, type TakePieces } from './join-partials.ts'
+import { type JoinParts, joinNext, removeJoinedPieces, type TakePieces } from './join-partials.ts'
 import type { Ledger } from './ledger.ts'
 import { Received } from './received.ts'
 import { admitAppend, agreedLength, notAppendable, Overshoot, superseded } from './rules.ts'
 import { RunningExamination } from './running-examination.ts'
 import type { Append, EndedStage, Opening, SessionView } from './session.ts'
-import type { Sessions } from './sessions.ts'
 import { isComplete, isJoined, isPartial, isWhole, viewOf } from './standing.ts'
 import type { Fence } from './turns.ts'
 
@@ -24,7 +23,7 @@ const finishAgainMs = 5 * 60_000
 
 export interface UploadParts extends IntakeParts, Located {
   /** The others: a file is joined of what they hold. */
-  sessions: Pick<Sessions, 'view' | 'end'>
+  sessions: JoinParts['sessions']
   watchers: Pick<Watchers, 'progress'>
   ledger: Ledger
   /** Has `wake` called at this time, in milliseconds since 1970; the time set last is the one that counts. */
@@ -109,6 +108,15 @@ export class Upload {
     if (!(await this.#isLive())) return null
     await this.#advance(fence)
     return this.view()
+  }
+
+  /** Lets it live until this time at least, in milliseconds since 1970. Returns whether it is there. */
+  async keepUntil(time: number): Promise<boolean> {
+    if (!(await this.#isLive())) return false
+    const expiresAt = Math.max(time, this.#ledger.opening.expiresAt)
+    this.#ledger.prolong(expiresAt)
+    await this.#parts.wakeAt(expiresAt)
+    return true
   }
 
   /** Gives it up: its row, its parts, and all that is known of it. A committed file stays. Returns what there was. */

@@ -1,6 +1,7 @@
 import type { AppContext } from '../context.ts'
 import { requireAccess } from '../core/access.ts'
 import type { Domain } from '../core/domain.ts'
+import type { Protocol } from '../core/uploaded-file.ts'
 import { requireDomain } from '../middleware/domain.ts'
 import { lostSession } from '../resumable/lost-session.ts'
 
@@ -17,9 +18,9 @@ export function requireTarget(c: AppContext, action: 'upload' | 'resume-upload')
   return { domain, id: c.req.param('id') as string }
 }
 
-/** Throws why there is no such upload to go on with. */
-export async function failLost(c: AppContext, { domain, id }: SessionTarget): Promise<never> {
+/** Throws why there is no such upload to go on with by this protocol. */
+export async function failLost(c: AppContext, { domain, id }: SessionTarget, protocol: Protocol): Promise<never> {
   const { databaseFor, storageFor, now, log } = c.get('deps')
   const parts = { db: databaseFor(domain), storage: storageFor(domain), now, log }
-  throw await lostSession(parts, { domainId: domain.id, id })
+  throw await lostSession(parts, { domainId: domain.id, id }, protocol)
 }

@@ -191,13 +191,9 @@ export const uploadRoutes = new OpenAPIHono<AppEnv>()
   .openapi(remove, async (c) => {
     const domain = requireDomain(c)
     requireAccess(c.var.credential, 'delete', domain)
-    const { databaseFor, storageFor, sessions } = c.var.deps
-    const parts = {
-      ...c.var.deps,
-      db: databaseFor(domain),
-      storage: storageFor(domain),
-      endSession: (id: string) => sessions.end(domain, id),
-    }
+    const { databaseFor, storageFor } = c.var.deps
+    const { jurisdiction } = domain
+    const parts = { ...c.var.deps, db: databaseFor(domain), storage: storageFor(domain), jurisdiction }
     await deleteUpload(parts, {
       domainId: domain.id,
       id: c.req.valid('param').id,

@@ -1,14 +1,16 @@
 import { Buffer } from 'node:buffer'
 import { v7 as uuidv7 } from 'uuid'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { isUnavailable, Refusal } from '../../src/core/errors.ts'
 import { storedPolicy } from '../../src/core/policy.ts'
 import { noTrace } from '../../src/core/trace-context.ts'
 import type { Opening } from '../../src/resumable/session.ts'
 import { Fence } from '../../src/resumable/turns.ts'
+import { reconcile } from '../../src/services/reconcile/reconcile.ts'
 import { noise, sha256 } from '../support/e2e/bodies.ts'
 import { partBytes } from '../support/sizes.ts'
 import {
+  execute,
   expectStatus,
   heldExactly,
   holdings,
@@ -18,7 +20,9 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 import { partial } from '../support/workers/concatenation.ts'
+import { depsWith, HeldQueue } from '../support/workers/faults.ts'
 import { Outside, onSession } from '../support/workers/session-faults.ts'
+import { alarmOf, tablesOf, tamper } from '../support/workers/sessions.ts'
 import { idOf, tusCall } from '../support/workers/tus.ts'
 
 const pieces = [noise(3000), noise(0), noise(partBytes + 7)]
@@ -101,4 +105,37 @@ test('a piece that is gone when it is to be read ends the file, and all that is 
   )
   expect(await settling).toBe('upload-deleted')
   expect(await holdings(domain)).toEqual(nothingHeld)
+})
+
+describe('pieces whose own time is over while their file is joined', () => {
+  const hour = 3600_000
+  const in24Hours = { CLOCK_OFFSET_SECONDS: String(24.5 * 3600) }
+
+  // The calls of `live` from the one on that takes over their room.
+  test.each([
+    ['that does not know that it has taken over their room', 1, 'after'],
+    ['that was cut off before it had read them', 2, 'before'],
+  ] as const)('live as long as one %s', async (_name, call, moment) => {
+    const domain = await makeDomain()
+    const ids: string[] = []
+    for (const piece of pieces) ids.push(idOf(await partial(domain, piece)))
+    const soon = Date.now() + hour
+    for (const id of ids) {
+      await tamper(id, "UPDATE session SET opening = json_set(opening, '$.expiresAt', ?)", soon)
+      await execute('UPDATE uploaded_files SET expires_at = ? WHERE id = ?', soon, id)
+    }
+    const opening = { ...openingOf(domain, ids), expiresAt: Date.now() + 26 * hour }
+    const failing = new Outside(call, moment)
+    await onSession(opening.id, failing.bindings, (upload) => upload.open(opening, new Fence()))
+    for (const id of ids) {
+      expect(await alarmOf(id)).toBe(opening.expiresAt)
+      await onSession(id, in24Hours, (upload) => upload.wake(new Fence()))
+    }
+    const deps = depsWith({ env: in24Hours, deps: () => ({ queue: new HeldQueue(), log: () => {} }) })
+    for (const place of deps.places) await reconcile({ ...deps, ...place })
+    const view = await onSession(opening.id, in24Hours, (upload) => upload.settle(new Fence()))
+    expect(view?.isComplete).toBe(true)
+    expect(await holdings(domain)).toEqual(heldExactly(Buffer.concat(pieces).length))
+    for (const id of ids) expect(await tablesOf(id)).toEqual([])
+  })
 })

@@ -1,14 +1,16 @@
 import { env } from 'cloudflare:workers'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { noise, sha256 } from '../support/e2e/bodies.ts'
+import { formBody, multipartType, noise, sha256 } from '../support/e2e/bodies.ts'
 import { eventually } from '../support/e2e/eventually.ts'
 import { mebibyte, partBytes } from '../support/sizes.ts'
 import {
   adminToken,
+  allRows,
   call,
   execute,
   expectProblem,
   expectStatus,
+  file,
   heldExactly,
   holdings,
   isOpenMultipart,
@@ -16,15 +18,18 @@ import {
   makeDomain,
   makeKey,
   nothingHeld,
+  putFile,
   revokeKey,
   rowOf,
   type TestDomain,
   waitForStatus,
 } from '../support/workers/client.ts'
+import { begunPartial, partial } from '../support/workers/concatenation.ts'
 import { appWith, HeldQueue } from '../support/workers/faults.ts'
+import { append, begun as begunByDraft, retrieve } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
 import { alarmWith } from '../support/workers/session-faults.ts'
-import { alarm, evict, expire, tablesOf, tamper } from '../support/workers/sessions.ts'
+import { alarm, evict, expire, tablesOf, tailBytesOf, tamper } from '../support/workers/sessions.ts'
 import { makeToken, usesTaken } from '../support/workers/tokens.ts'
 import { create, created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '../support/workers/tus.ts'
 
@@ -34,12 +39,18 @@ afterAll(jobsDone, 120_000)
 const hour = 3600_000
 
 /** What the reconciler does at a time that is so many milliseconds ahead. */
-const reconcileIn = async (milliseconds: number) => {
-  const send = appWith({ deps: () => ({ now: () => Date.now() + milliseconds, queue: new HeldQueue() }) })
+const reconcileIn = async (milliseconds: number, env: Record<string, unknown> = {}) => {
+  const send = appWith({ env, deps: () => ({ now: () => Date.now() + milliseconds, queue: new HeldQueue() }) })
   const answer = await call('POST', 'http://localhost/v1/admin/reconcile', { key: adminToken, send })
   expectStatus(answer, 200)
   return answer.json
 }
+
+/** The ids of all rows of a domain, deleted ones included. */
+const uploadIds = async (domain: TestDomain) =>
+  (await allRows<{ id: string }>('SELECT id FROM uploaded_files WHERE domain_id = ? ORDER BY id', domain.id)).map(
+    ({ id }) => id,
+  )
 
 async function suspend(domain: TestDomain, suspended: boolean): Promise<void> {
   const headers = { 'content-type': 'application/json' }
@@ -143,6 +154,46 @@ describe('an upload that nobody goes on with', () => {
   })
 })
 
+describe('an upload that has ended without a file', () => {
+  const day = 24 * hour
+
+  test('is remembered with its events as long as any other deleted one; a piece, and what was one request, is not', async () => {
+    const domain = await makeDomain({ historyDays: 2, allowedTypes: ['application/octet-stream'] })
+    const [cancelled, refused, late, piece] = [
+      await created(domain, 5),
+      await created(domain, 5),
+      await begunByDraft(domain, 5),
+      await begunPartial(domain, 5),
+    ]
+    expectStatus(await tusCall('DELETE', cancelled), 204)
+    expectProblem(await patch(refused, 0, 'a PDF'), 415, 'type-not-allowed')
+    await expire(idOf(late))
+    await alarm(idOf(late))
+    expectStatus(await tusCall('DELETE', piece), 204)
+    const { readable, writable } = new FixedLengthStream(2 * partBytes)
+    const plain = putFile(domain.origin, 'big.bin', readable)
+    const writer = writable.getWriter()
+    await writer.write(noise(partBytes + 10))
+    await eventually(async () => expect(await uploadIds(domain)).toHaveLength(5))
+    await writer.abort(new Error('gone')).catch(() => {})
+    expect((await plain).status).toBeGreaterThanOrEqual(400)
+    expect(await holdings(domain)).toEqual(nothingHeld)
+
+    // The last removal of what R2 holds is an hour after the deletion.
+    await reconcileIn(2 * hour)
+    const remembered = [cancelled, refused, late]
+    expect(await uploadIds(domain)).toEqual(remembered.map(idOf).sort())
+    for (const url of remembered) {
+      expect((await rowOf(idOf(url))).events).toEqual(['uploading', 'deleted'])
+      expectStatus(await tusCall('GET', url), 410)
+      expectProblem(await call('GET', `${domain.origin}/v1/uploads/${idOf(url)}`), 410, 'upload-deleted')
+    }
+    await reconcileIn(2 * day + hour)
+    expect(await uploadIds(domain)).toEqual([])
+    expectStatus(await head(cancelled), 404)
+  })
+})
+
 describe('an upload that is deleted while it runs', () => {
   test('by DELETE /v1/uploads/{id} ends its session, and an append that runs', async () => {
     const domain = await makeDomain()
@@ -166,6 +217,62 @@ describe('an upload that is deleted while it runs', () => {
     await waitForStatus(domain, idOf(url))
     expectProblem(await tusCall('DELETE', url), 404, 'upload-not-found')
     expect(await holdings(domain)).toEqual(heldExactly(5))
+  })
+})
+
+describe('a file that is accepted', () => {
+  const remove = (domain: TestDomain, id: string) =>
+    call('DELETE', `${domain.origin}/v1/uploads/${id}`, { key: adminToken })
+
+  test('leaves no bytes in its session, nor does a piece of one', async () => {
+    const domain = await makeDomain()
+    const small = await created(domain, 5)
+    expectStatus(await patch(small, 0, 'abc'), 204)
+    expect(await tailBytesOf(idOf(small))).toBe(3)
+    expectStatus(await patch(small, 3, 'de'), 204)
+    const large = await created(domain, partBytes + 10)
+    expectStatus(await patch(large, 0, noise(partBytes + 10)), 204)
+    for (const url of [small, large, await partial(domain, 'abcde')]) {
+      expect(await tailBytesOf(idOf(url))).toBe(0)
+      await evict(idOf(url))
+      const { status, headers } = await head(url)
+      expect({ status, offset: headers.get('upload-offset') }).toEqual({
+        status: 200,
+        offset: headers.get('upload-length'),
+      })
+    }
+  })
+
+  test('leaves nothing in its session when it is deleted, by tus or by the draft', async () => {
+    const domain = await makeDomain()
+    const tus = await created(domain, 5, { headers: { 'upload-metadata': uploadMetadata({ filename: 'secret.txt' }) } })
+    expectStatus(await patch(tus, 0, 'abcde'), 204)
+    const draft = await begunByDraft(domain)
+    expectStatus(await append(draft, 0, 'abcde', true), 202)
+    for (const [url, ask] of [
+      [tus, head],
+      [draft, retrieve],
+    ] as const) {
+      await waitForStatus(domain, idOf(url))
+      expectStatus(await ask(url), url === tus ? 200 : 204)
+      expectStatus(await remove(domain, idOf(url)), 204)
+      await eventually(async () => expect(await tablesOf(idOf(url))).toEqual([]))
+      const answer = await ask(url)
+      expectStatus(answer, 410)
+      expect(answer.headers.has('upload-metadata')).toBe(false)
+      expect(answer.headers.has('location')).toBe(false)
+    }
+    expect(await holdings(domain)).toEqual(nothingHeld)
+  })
+
+  test('leaves nothing in its session when its domain keeps it no longer', async () => {
+    const domain = await makeDomain({ retentionDays: 1 })
+    const url = await created(domain, 5)
+    expectStatus(await patch(url, 0, 'abcde'), 204)
+    await waitForStatus(domain, idOf(url))
+    await reconcileIn(25 * hour, { RESUMABLE_HOURS: '48' })
+    expect(await tablesOf(idOf(url))).toEqual([])
+    expectStatus(await head(url), 410)
   })
 })
 
@@ -218,6 +325,14 @@ describe('what was lost', () => {
     expect(await holdings(domain)).toEqual(nothingHeld)
   })
 
+  test('and by nobody who asks by the other protocol', async () => {
+    const { domain, url } = await begun()
+    await tamper(idOf(url), 'DROP TABLE session')
+    expectStatus(await retrieve(url.replace('/v1/tus/', '/v1/resumable/')), 404)
+    expect(await holdings(domain)).toMatchObject({ rows: 1, openMultiparts: 1 })
+    expectStatus(await head(url), 410)
+  })
+
   test('a row without its session is discarded by the reconciler, an hour after its time', async () => {
     const { domain, url } = await begun()
     await tamper(idOf(url), 'DROP TABLE session')
@@ -238,6 +353,46 @@ describe('what was lost', () => {
     expect(await holdings(domain)).toEqual(nothingHeld)
     expectStatus(await head(url), 404)
   })
+})
+
+describe('an upload of one request, while it runs,', () => {
+  const bytes = noise(partBytes + 1000)
+  const form = formBody([file('big.bin', bytes)])
+  test.each([
+    ['PUT', '/big.bin', 'application/octet-stream', bytes],
+    ['POST', '', multipartType, form],
+  ])(
+    'is none of a session: %s /v1/uploads%s comes to its end, whoever asks for it',
+    async (method, path, type, body) => {
+      const domain = await makeDomain()
+      const { readable, writable } = new FixedLengthStream(body.length)
+      const headers = { 'content-type': type }
+      const uploading = call(method, `${domain.origin}/v1/uploads${path}`, { body: readable, headers })
+      const writer = writable.getWriter()
+      // The last 100 bytes are still to come when it has its row.
+      await writer.write(body.subarray(0, -100))
+      const id = await eventually(async () => {
+        const [found] = await uploadIds(domain)
+        expect(found).toBeDefined()
+        return found!
+      })
+      const [tus, draft] = ['tus', 'resumable'].map((protocol) => `${domain.origin}/v1/${protocol}/${id}`) as [
+        string,
+        string,
+      ]
+      for (const url of [tus, draft]) {
+        expectProblem(await tusCall('GET', url), 404, 'upload-not-found')
+        expectProblem(await tusCall('DELETE', url), 404, 'upload-not-found')
+      }
+      expectProblem(await patch(tus, 0, 'abc'), 404, 'upload-not-found')
+      expectProblem(await append(draft, 0, 'abc', true), 404, 'upload-not-found')
+      await writer.write(body.subarray(-100))
+      await writer.close()
+      expectStatus(await uploading, 202)
+      expect(await waitForStatus(domain, id)).toMatchObject({ size: bytes.length, sha256: sha256(bytes) })
+      for (const url of [tus, draft]) expectProblem(await tusCall('GET', url), 404, 'upload-not-found')
+    },
+  )
 })
 
 describe('who may go on with an upload', () => {

@@ -106,15 +106,15 @@ export async function reserveBytes(
 }
 
 /**
- * Has a claim take over what partial uploads of its domain have reserved, `bytes` in all: nothing changes for the quota,
- * and nobody can come in between. All or nothing: where one of them has given it away to another claim, nothing is
- * changed. Returns how many bytes the claim reserves now, which is `bytes` also where an earlier call, whose answer was
- * lost, has taken them over; null when the claim is gone.
+ * Has a claim take over what partial uploads of its domain have reserved, `bytes` in all, and lets them live until
+ * `expiresAt` at least: nothing changes for the quota, and nobody can come in between. All or nothing: where one of them
+ * has given it away to another claim, nothing is changed. Returns how many bytes the claim reserves now, which is `bytes`
+ * also where an earlier call, whose answer was lost, has taken them over; null when the claim is gone.
  */
 export async function takeOverReservations(
   db: Database,
   claim: Claimed,
-  { partialIds, bytes }: { partialIds: readonly string[]; bytes: number },
+  { partialIds, bytes, expiresAt }: { partialIds: readonly string[]; bytes: number; expiresAt: number },
 ): Promise<number | null> {
   const isPartial = sql`domain_id = ${claim.domainId} AND is_partial AND status = 'uploading'
     AND id IN (SELECT value FROM json_each(${JSON.stringify(partialIds)}))`
@@ -126,7 +126,7 @@ export async function takeOverReservations(
       .where(and(isClaimed(claim), areAllThere)),
     db
       .update(uploadedFiles)
-      .set({ size: 0 })
+      .set({ size: 0, expiresAt: sql`max(expires_at, ${expiresAt})` })
       .where(and(isPartial, areAllThere, sql`EXISTS (SELECT 1 FROM ${uploadedFiles} WHERE ${isClaimed(claim)})`)),
     db.select({ size: uploadedFiles.size }).from(uploadedFiles).where(isClaimed(claim)),
   ])

@@ -1,5 +1,6 @@
 import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import { transitions } from '../../core/status.ts'
+import type { UploadedFile } from '../../core/uploaded-file.ts'
 import type { Database } from '../database.ts'
 import { recordLatestEvent } from '../file-events.ts'
 import { domainAccounts, uploadedFiles } from '../schema.ts'
@@ -24,7 +25,7 @@ export async function deleteFile(
   file: { domainId: string; id: string },
   now: number,
   onlyFrom?: 'uploading',
-): Promise<DeletedFile | undefined> {
+): Promise<(DeletedFile & Pick<UploadedFile, 'domainId' | 'protocol'>) | undefined> {
   const from = onlyFrom ? [onlyFrom] : transitions.delete.from
   const mayDelete = and(ownedBy(file), inArray(uploadedFiles.status, from))
   const freed = (amount: SQL) => sql`(SELECT ${amount} FROM ${uploadedFiles} WHERE ${mayDelete})`
@@ -57,6 +58,8 @@ export async function deleteFile(
       .where(mayDelete)
       .returning({
         id: uploadedFiles.id,
+        domainId: uploadedFiles.domainId,
+        protocol: uploadedFiles.protocol,
         objectKey: uploadedFiles.objectKey,
         r2UploadId: uploadedFiles.r2UploadId,
         removalDueAt: uploadedFiles.removalDueAt,

@@ -1,4 +1,4 @@
-import { and, asc, eq, lt, lte, sql } from 'drizzle-orm'
+import { and, asc, eq, isNull, lt, lte, or, sql } from 'drizzle-orm'
 import type { Database } from '../database.ts'
 import { domainPolicies, fileEvents, fileVariants, stepRuns, uploadedFiles, webhookDeliveries } from '../schema.ts'
 import type { DeletedFile } from './delete.ts'
@@ -64,10 +64,13 @@ export async function findExpiredFiles(
 
 /**
  * Deleted files that nothing has to be remembered of any more: past their domain's `historyDays`, or claims that were
- * never committed, whose id nobody was ever told.
+ * never committed, whose id nobody was ever told. That of a resumable upload was told at its creation; its pieces are no
+ * files to anybody.
  */
 export async function findForgettableFiles(db: Database, now: number, limit: number): Promise<string[]> {
   const historyMs = sql`coalesce(json_extract(${domainPolicies.policy}, '$.historyDays'), 30) * 86400000`
+  const { sha256, expiresAt, isPartial, updatedAt } = uploadedFiles
+  const wasNeverTold = and(eq(sha256, ''), or(isNull(expiresAt), isPartial))
   const rows = await db
     .select({ id: uploadedFiles.id })
     .from(uploadedFiles)
@@ -76,7 +79,7 @@ export async function findForgettableFiles(db: Database, now: number, limit: num
       and(
         eq(uploadedFiles.status, 'deleted'),
         sql`${uploadedFiles.removalDueAt} IS NULL`,
-        sql`(${uploadedFiles.sha256} = '' OR ${uploadedFiles.updatedAt} <= ${now} - ${historyMs})`,
+        or(wasNeverTold, lte(updatedAt, sql`${now} - ${historyMs}`)),
       ),
     )
     .limit(limit)

@@ -20,7 +20,7 @@ export async function appendBody(c: AppContext, { domain, id, offset, isLast }: 
     checksum: promisedContent(c),
   }
   const view = await c.get('deps').sessions.append(domain, id, append, c.req.raw.body)
-  return view ?? failLost(c, { domain, id })
+  return view ?? failLost(c, { domain, id }, 'resumable')
 }
 
 /** What `Content-Digest` promises of this body: by one of its algorithms, the first that is known of the two. */

@@ -106,7 +106,8 @@ resumableRoutes
     const target = requireTarget(c, 'resume-upload')
     return withRefusalFields(c, { ...target, isLast: true }, async () => {
       const { domain, id } = target
-      const view = (await c.get('deps').sessions.settle(domain, id, 'resumable')) ?? (await failLost(c, target))
+      const view =
+        (await c.get('deps').sessions.settle(domain, id, 'resumable')) ?? (await failLost(c, target, 'resumable'))
       c.header('Cache-Control', 'no-store')
       // The answer to the last append may have been lost: this is what it would have said.
       if (view.isComplete) c.header('Location', uploadUrl(c, domain, id))
@@ -130,7 +131,8 @@ resumableRoutes
   })
   .openapi(cancel, async (c) => {
     const target = requireTarget(c, 'resume-upload')
-    if (!(await c.get('deps').sessions.end(target.domain, target.id, 'resumable'))) await failLost(c, target)
+    if (!(await c.get('deps').sessions.end(target.domain, target.id, 'resumable')))
+      await failLost(c, target, 'resumable')
     return c.body(null, 204)
   })
 

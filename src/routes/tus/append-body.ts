@@ -32,7 +32,7 @@ export async function appendBody(
 ): Promise<SessionView> {
   const { sessions } = c.get('deps')
   const view = await sessions.append(target.domain, target.id, { ...append, protocol: 'tus' }, c.req.raw.body)
-  return view ?? failLost(c, target)
+  return view ?? failLost(c, target, 'tus')
 }
 
 function wrongContentType(): Refusal {

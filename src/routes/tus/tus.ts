@@ -113,7 +113,7 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
   .openapi(show, async (c) => {
     const target = requireTarget(c, 'resume-upload')
     const { sessions } = c.get('deps')
-    const view = (await sessions.settle(target.domain, target.id, 'tus')) ?? (await failLost(c, target))
+    const view = (await sessions.settle(target.domain, target.id, 'tus')) ?? (await failLost(c, target, 'tus'))
     c.header('Cache-Control', 'no-store')
     if (view.length !== null) c.header('Upload-Length', String(view.length))
     else if (view.role !== 'joined') c.header('Upload-Defer-Length', '1')
@@ -137,7 +137,7 @@ export const tusRoutes = new OpenAPIHono<AppEnv>()
   .openapi(terminate, async (c) => {
     const target = requireTarget(c, 'resume-upload')
     // A finished upload is a file, and is no longer given up here.
-    if ((await c.get('deps').sessions.end(target.domain, target.id, 'tus')) !== 'open') await failLost(c, target)
+    if ((await c.get('deps').sessions.end(target.domain, target.id, 'tus')) !== 'open') await failLost(c, target, 'tus')
     return c.body(null, 204)
   })
 

@@ -1,9 +1,10 @@
 import type { Database } from '../../db/database.ts'
 import type { ObjectStorage } from '../../storage/object-storage.ts'
+import type { EndSessionParts } from '../end-session.ts'
 import type { TellParts } from '../webhooks/tell-webhooks.ts'
 
 /** What the chores of the reconciler work with: one database with its bucket, and the queue. */
-export interface ChoreParts extends TellParts {
+export interface ChoreParts extends TellParts, EndSessionParts {
   /** The database that holds all domains' names. */
   control: Database
   storage: ObjectStorage

@@ -1,5 +1,6 @@
 import { deleteFile } from '../../db/uploaded-files/delete.ts'
 import { findExpiredFiles } from '../../db/uploaded-files/removal.ts'
+import { endSession } from '../end-session.ts'
 import { removeObject } from '../remove-object.ts'
 import { type Chore, forEachRow, rowsPerSweep } from './chore.ts'
 
@@ -9,7 +10,9 @@ export const enforceRetention: Chore = async (parts, { dryRun }) => {
   if (dryRun) return files.length
   await forEachRow(parts, files, async (file) => {
     const deleted = await deleteFile(parts.db, file, parts.now())
-    if (deleted) await removeObject(parts, deleted)
+    if (!deleted) return
+    await endSession(parts, deleted)
+    await removeObject(parts, deleted)
   })
   return files.length
 }

@@ -4,6 +4,7 @@ import { deleteDomainNames } from '../../db/domains.ts'
 import { findRemainingFiles, findTombstones, forgetBelongings, hasFiles } from '../../db/purge.ts'
 import { deleteFile } from '../../db/uploaded-files/delete.ts'
 import { forgetFiles } from '../../db/uploaded-files/removal.ts'
+import { endSession } from '../end-session.ts'
 import { removeObject } from '../remove-object.ts'
 import { type Chore, type ChoreParts, forEachRow, rowsPerSweep } from './chore.ts'
 
@@ -37,7 +38,9 @@ async function purge(parts: ChoreParts, domainId: string, mostRows: number): Pro
   const files = await findRemainingFiles(db, domainId, mostRows)
   await forEachRow(parts, files, async (file) => {
     const deleted = await deleteFile(db, file, parts.now())
-    if (deleted) await removeObject(parts, deleted)
+    if (!deleted) return
+    await endSession(parts, deleted)
+    await removeObject(parts, deleted)
   })
   if (files.length > 0) return true
   const tombstones = await findTombstones(db, domainId, mostRows)

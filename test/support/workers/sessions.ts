@@ -24,6 +24,17 @@ export const expire = (id: string) => tamper(id, "UPDATE session SET opening = j
 /** Runs the alarm that a session has set, whenever it is due. Returns whether there was one. */
 export const alarm = (id: string) => runDurableObjectAlarm(sessionOf(id))
 
+/** When the alarm of a session is due, in milliseconds since 1970; null where it has set none. */
+export const alarmOf = (id: string) => runInDurableObject(sessionOf(id), (_session, { storage }) => storage.getAlarm())
+
+/** How many bytes a session has on disk that are not in R2. */
+export const tailBytesOf = (id: string) =>
+  runInDurableObject(
+    sessionOf(id),
+    (_session, { storage }) =>
+      storage.sql.exec<{ bytes: number }>('SELECT coalesce(sum(length(bytes)), 0) AS bytes FROM tail').one().bytes,
+  )
+
 /** The names of the tables that a session has on disk: none where there is no session. */
 export const tablesOf = (id: string): Promise<string[]> =>
   runInDurableObject(sessionOf(id), (_session, { storage }) =>
