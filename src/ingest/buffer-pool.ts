@@ -5,9 +5,12 @@ const mebibyte = 1024 * 1024
 /** An isolate has 128 MB for all its concurrent requests; this much of it holds bytes on their way to R2. */
 export const poolBytes = 48 * mebibyte
 
-/** Loans up to this size are small. They do not wait behind large ones, which leave them some of the pool. */
+/** Loans up to this size are small. They wait among themselves only, and all others leave them some of the pool. */
 const smallLoanBytes = 256 * 1024
 const keptForSmallBytes = 4 * mebibyte
+
+/** Buffers grow by doubling as long as so many whole ones would still find room beside them. */
+const wholeBuffersBeside = 4
 
 const longestWaitMs = 10_000
 const pollMs = 20
@@ -20,21 +23,32 @@ export interface PooledBuffer {
   readonly size: number
 }
 
-/** A place in the queue. */
+/** A place in a line. */
 interface Ticket {
   polledAt: number
 }
 
+/** Those who wait for memory of one kind: first come, first served. */
+interface Line {
+  readonly tickets: Ticket[]
+  /** How much of the pool they leave to others. */
+  readonly leavesBytes: number
+}
+
 /**
  * The part buffers of one isolate: a fixed number of bytes, lent to requests and taken back. A request that finds the
- * pool empty waits its turn, at most 10 s, and is then refused as `busy`; who has memory for a large file passes it on after each part while others wait. What a request that was ended from outside
- * could not give back returns when its loan is collected as garbage.
+ * pool empty waits its turn, at most 10 s, and is then refused as `busy`; who has memory for a large file passes it on
+ * after each part while others wait. What a request that was ended from outside could not give back returns when its loan
+ * is collected as garbage.
  */
 export class BufferPool {
   #freeBytes: number
   /** Memory that has been given back, kept so that large buffers are not allocated and collected for each part. */
   readonly #idle: ArrayBuffer[] = []
-  readonly #waiting: Ticket[] = []
+  readonly #small: Line = { tickets: [], leavesBytes: 0 }
+  /** For buffers that are small, but may grow: so many as wait to grow must not take what is kept for small files. */
+  readonly #growing: Line = { tickets: [], leavesBytes: keptForSmallBytes }
+  readonly #large: Line = { tickets: [], leavesBytes: keptForSmallBytes }
   readonly #lost = new FinalizationRegistry<number>((size) => {
     this.#freeBytes += size
   })
@@ -47,30 +61,37 @@ export class BufferPool {
     return this.#freeBytes
   }
 
-  /** Whether somebody waits for a large loan. */
+  /** Whether somebody waits for a large loan, or for one that may become large. */
   get isContended(): boolean {
-    return this.#waiting.length > 0
+    return isWaitedIn(this.#large) || isWaitedIn(this.#growing)
   }
 
-  /** Waits for its turn at most `mostMs`, then throws `busy`. */
-  async lend(size: number, mostMs: number = longestWaitMs): Promise<PooledBuffer> {
-    await this.#reserve(size, mostMs)
+  /** Waits for its turn at most `mostMs`, then throws `busy`. `mayGrow`: whether it may be exchanged for a large one. */
+  async lend(size: number, { mostMs, mayGrow = false }: { mostMs?: number; mayGrow?: boolean } = {}) {
+    const small = mayGrow ? this.#growing : this.#small
+    await this.#reserve(size > smallLoanBytes ? this.#large : small, size, mostMs)
     return this.#loan(size)
   }
 
-  /** A buffer, if there is one right now and nobody waits for it. */
+  /** A buffer, if there is one right now and nobody waits for memory. */
   lendNow(size: number): PooledBuffer | null {
-    if (this.#waiting.length > 0 || !this.#hasRoomFor(size)) return null
+    if (this.isContended || isWaitedIn(this.#small)) return null
+    if (!this.#hasRoomFor(size, size > smallLoanBytes ? this.#large : this.#small)) return null
     this.#freeBytes -= size
     return this.#loan(size)
   }
 
   /**
    * Exchanges a buffer for a larger one with the same content. When that is refused, the old one is still on loan; else
-   * it is spent.
+   * it is spent. There is twice the memory while there is plenty, so that who has sent little holds little; else all of
+   * `mostBytes` at once: who took it in pieces would hold some while he waits for the next, and all could wait for each
+   * other.
    */
-  async grow(buffer: PooledBuffer, size: number): Promise<PooledBuffer> {
-    await this.#reserve(size - buffer.size)
+  async grow(buffer: PooledBuffer, mostBytes: number): Promise<PooledBuffer> {
+    const doubled = Math.min(2 * buffer.size, mostBytes)
+    const isPlenty = !this.isContended && this.#hasRoomFor(doubled + wholeBuffersBeside * mostBytes, this.#large)
+    const size = isPlenty ? doubled : mostBytes
+    await this.#reserve(this.#large, size - buffer.size)
     const grown = this.#loan(size)
     new Uint8Array(grown.memory).set(new Uint8Array(buffer.memory))
     this.#lost.unregister(buffer)
@@ -80,13 +101,15 @@ export class BufferPool {
 
   /**
    * Lets those go first who wait for memory: gives up what is on loan, its content with it, and waits for its turn like
-   * them. However long that takes: an upload that is under way is not refused for one that comes later.
+   * them. However long that takes: an upload that is under way is not refused for one that comes later. False, and the
+   * loan has ended, when `isGivenUp` says meanwhile that nobody wants it any more.
    */
-  async takeTurn(buffer: PooledBuffer): Promise<void> {
+  async takeTurn(buffer: PooledBuffer, isGivenUp?: () => boolean): Promise<boolean> {
     this.takeBack(buffer)
-    await this.#reserve(buffer.size, Number.POSITIVE_INFINITY)
+    if (!(await this.#reserve(this.#large, buffer.size, Number.POSITIVE_INFINITY, isGivenUp))) return false
     buffer.memory = this.#memoryOf(buffer.size)
     this.#lost.register(buffer, buffer.size, buffer)
+    return true
   }
 
   /** Ends a loan. Once it has ended, nothing happens. */
@@ -112,42 +135,48 @@ export class BufferPool {
     return new ArrayBuffer(size)
   }
 
-  #hasRoomFor(size: number): boolean {
-    return this.#freeBytes - (size > smallLoanBytes ? keptForSmallBytes : 0) >= size
+  #hasRoomFor(size: number, line: Line): boolean {
+    return this.#freeBytes - line.leavesBytes >= size
   }
 
-  /** First come, first served. Waiting is polled: on Workers a promise that belongs to one request can't be resolved from another. */
-  async #reserve(size: number, mostMs: number = longestWaitMs): Promise<void> {
-    if (this.#hasRoomFor(size) && (size <= smallLoanBytes || this.#waiting.length === 0)) {
+  /**
+   * First come, first served in its line; false when it was given up. Waiting is polled: on Workers a promise that belongs
+   * to one request can't be resolved from another.
+   */
+  async #reserve(line: Line, size: number, mostMs = longestWaitMs, isGivenUp = () => false): Promise<boolean> {
+    const { tickets } = line
+    if (tickets.length === 0 && this.#hasRoomFor(size, line)) {
       this.#freeBytes -= size
-      return
+      return true
     }
     const startedAt = Date.now()
     const ticket: Ticket = { polledAt: startedAt }
-    this.#waiting.push(ticket)
+    tickets.push(ticket)
     try {
-      while (!this.#isNext(ticket) || !this.#hasRoomFor(size)) {
+      while (firstOf(tickets, ticket) !== ticket || !this.#hasRoomFor(size, line)) {
+        if (isGivenUp()) return false
         if (Date.now() - startedAt >= mostMs) throw busy()
         await new Promise((resolve) => setTimeout(resolve, pollMs))
         ticket.polledAt = Date.now()
         // Taken for gone where everything here has stood still for a while: it is first again, as it was.
-        if (!this.#waiting.includes(ticket)) this.#waiting.unshift(ticket)
+        if (!tickets.includes(ticket)) tickets.unshift(ticket)
       }
       this.#freeBytes -= size
+      return true
     } finally {
-      const index = this.#waiting.indexOf(ticket)
-      if (index >= 0) this.#waiting.splice(index, 1)
+      const index = tickets.indexOf(ticket)
+      if (index >= 0) tickets.splice(index, 1)
     }
   }
+}
 
-  /** Whether it is this one's turn, after those have been dropped who will never come. */
-  #isNext(ticket: Ticket): boolean {
-    const now = Date.now()
-    while (this.#waiting[0] && this.#waiting[0] !== ticket && now - this.#waiting[0].polledAt > goneAfterMs) {
-      this.#waiting.shift()
-    }
-    return this.#waiting[0] === ticket
-  }
+const isWaitedIn = ({ tickets }: Line) => tickets.length > 0 && firstOf(tickets) !== undefined
+
+/** Whose turn it is, after those have been dropped who will never come; `own` is here. */
+function firstOf(tickets: Ticket[], own?: Ticket): Ticket | undefined {
+  const now = Date.now()
+  while (tickets[0] && tickets[0] !== own && now - tickets[0].polledAt > goneAfterMs) tickets.shift()
+  return tickets[0]
 }
 
 function busy(): Refusal {

@@ -48,13 +48,17 @@ export class PartWriter {
     this.#inFlight.push(part)
   }
 
-  /** Memory for the next part. Throws when one that was begun before has failed. */
-  async nextBuffer(): Promise<PooledBuffer> {
+  /**
+   * Memory for the next part. Throws when one that was begun before has failed. Null when `isGivenUp` said, while others
+   * had their turn, that there is no next part: all that was begun is written then, and nothing is on loan.
+   */
+  nextBuffer(): Promise<PooledBuffer>
+  nextBuffer(isGivenUp: () => boolean): Promise<PooledBuffer | null>
+  async nextBuffer(isGivenUp?: () => boolean): Promise<PooledBuffer | null> {
     if (this.#pool.isContended) {
       await this.finish()
       this.#giveBack()
-      await this.#pool.takeTurn(this.#first)
-      return this.#first
+      return (await this.#pool.takeTurn(this.#first, isGivenUp)) ? this.#first : null
     }
     const mayBorrow = !this.#inFlight[0]?.isWritten && this.#borrowed.length < mostBorrowed
     const another = mayBorrow ? this.#pool.lendNow(this.#first.size) : null

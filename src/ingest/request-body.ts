@@ -2,21 +2,22 @@ import type { Hash } from 'node:crypto'
 import { type DigestAlgorithm, type ExpectedDigests, equalBytes } from '../core/digest.ts'
 import { Refusal } from '../core/errors.ts'
 import { type ByteReader, byteReaderOf } from '../multipart/byte-source.ts'
+import { BodyPace, lookMs } from './body-pace.ts'
+import type { BufferPool, PooledBuffer } from './buffer-pool.ts'
 import { newHash } from './new-hash.ts'
-
-/** A body that brings less than this in this time, while somebody reads it, is given up: it holds memory that others wait for. */
-const silenceMs = 60_000
-const leastBytes = 1024
-const lookMs = silenceMs / 4
 
 /** How much of a refused body is read on, so that the client finds the answer and not a reset connection. */
 const longestDrainMs = 5_000
 const mostDrainedBytes = 64 * 1024 * 1024
+/** It begins with little, since many may announce a body and send nothing; more is lent where bytes really come. */
+const firstDrainBytes = 16 * 1024
 const drainBufferBytes = 256 * 1024
 
+const nobodyWaits = () => false
+
 /**
- * The body of one request, read once and in order. It refuses a body that breaks off, falls silent or grows beyond its
- * limit, and can be drained when the request has been refused for another reason.
+ * The body of one request, read once and in order. It refuses a body that breaks off, falls silent, keeps others waiting
+ * or grows beyond its limit, and can be drained when the request has been refused for another reason.
  */
 export class RequestBody implements ByteReader {
   /** From `Content-Length`; null when the client did not say. */
@@ -27,12 +28,12 @@ export class RequestBody implements ByteReader {
   #readBytes = 0
   #ended: boolean
   #trustsLength = false
-  #silent = false
-  #isAwaited = false
+  /** Why it was given up for its slowness, once it was. */
+  #tooSlow: Refusal | null = null
+  readonly #pace = new BodyPace()
+  #othersWait = nobodyWaits
   /** The last read that was begun; who began it may have left it. */
   #reading: Promise<unknown> = Promise.resolve()
-  /** How much had been read at each of the last looks, the oldest first. */
-  #bytesAtLooks = [0]
   #refuseTooMany: (limit: number, value: number) => Refusal = tooLarge
   #digests: { algorithm: DigestAlgorithm; expected: Uint8Array; hash: Hash }[] = []
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -65,6 +66,11 @@ export class RequestBody implements ByteReader {
   holdTo(bytes: number, refuse: () => Refusal): void {
     this.#limitBytes = bytes
     this.#refuseTooMany = refuse
+  }
+
+  /** From here on, refuses a body that comes at less than a fair rate while others wait, by `othersWait`, for memory that it holds. */
+  hurryWhile(othersWait: () => boolean): void {
+    this.#othersWait = othersWait
   }
 
   /** Takes the declared length for the end, which saves a read: for a body that shows by itself whether it is whole. */
@@ -102,7 +108,7 @@ export class RequestBody implements ByteReader {
     for (const { hash } of this.#digests) if (result.value) hash.update(result.value)
     this.#readBytes += result.value?.byteLength ?? 0
     if (result.done || (this.#trustsLength && this.#readBytes === this.declaredBytes)) this.#end()
-    if (this.#silent) throw tooSlow()
+    if (this.#tooSlow) throw this.#tooSlow
     // A Worker in front that hands on a body which breaks off ends it here as if it were whole; only the length tells.
     if (result.done && this.#readBytes < (this.declaredBytes ?? 0)) throw incomplete()
     if (this.#readBytes > this.#limitBytes) throw this.#refuseTooMany(this.#limitBytes, this.#readBytes)
@@ -111,57 +117,64 @@ export class RequestBody implements ByteReader {
 
   /**
    * Reads on and throws away, up to 64 MiB or 5 s: a Worker that answers while the client still writes resets the
-   * connection in most tries, and the client never sees why. Never throws.
+   * connection in most tries, and the client never sees why. Never throws. Without a pool it makes do with 16 KiB.
    */
-  async drain(): Promise<void> {
+  async drain(pool?: Pick<BufferPool, 'lendNow' | 'takeBack'>): Promise<void> {
     if (this.#ended) return
     this.#limitBytes = Number.POSITIVE_INFINITY
     const until = Date.now() + longestDrainMs
     const timer = setTimeout(() => this.#cancel(), longestDrainMs)
+    let lent: PooledBuffer | null = null
     try {
       // A stream of the runtime's has one read at a time.
       await this.#reading
-      let memory = new ArrayBuffer(drainBufferBytes)
+      let memory = new ArrayBuffer(Math.min(firstDrainBytes, Math.max(1, this.#leftBytes)))
       for (let drained = 0; drained < mostDrainedBytes && Date.now() < until; ) {
         const { done, value } = await this.read(new Uint8Array(memory))
         if (done || !value) break
         drained += value.byteLength
         memory = value.buffer as ArrayBuffer
+        if (lent) lent.memory = memory
+        else if (value.byteLength === memory.byteLength && this.#leftBytes > memory.byteLength) {
+          lent = pool?.lendNow(Math.min(drainBufferBytes, this.#leftBytes)) ?? null
+          memory = lent?.memory ?? memory
+        }
       }
     } catch {
       // The client has gone, or never ends: there is nobody to answer better than this.
     } finally {
       clearTimeout(timer)
       clearTimeout(this.#timer)
+      if (lent) pool?.takeBack(lent)
     }
   }
 
+  /** The most bytes that can still come. */
+  get #leftBytes(): number {
+    return (this.declaredBytes ?? Number.POSITIVE_INFINITY) - this.#readBytes
+  }
+
   async #readOn(reader: ByteReader, view: Uint8Array): Promise<{ done: boolean; value?: Uint8Array | undefined }> {
-    this.#isAwaited = true
+    this.#pace.begin()
     try {
       return await reader.read(view)
     } catch (cause) {
       this.#end()
       // Cancelling a stream rejects the read that waits for it.
-      if (this.#silent) throw tooSlow()
+      if (this.#tooSlow) throw this.#tooSlow
       throw incomplete(cause)
     } finally {
-      this.#isAwaited = false
+      this.#pace.end()
     }
   }
 
   /** One timer a body that looks from time to time: one a read would cost more than the read. */
   #look(): void {
-    // Nobody has read on, since R2 is slow or others have their turn with the memory: the client is not to blame.
-    if (!this.#isAwaited) this.#bytesAtLooks = []
-    const [before = 0] = this.#bytesAtLooks
-    const isSilent = this.#bytesAtLooks.length * lookMs >= silenceMs && this.#readBytes - before < leastBytes
-    if (isSilent) {
-      this.#silent = true
+    this.#tooSlow = this.#pace.judge(this.#readBytes, this.#othersWait)
+    if (this.#tooSlow) {
       this.#cancel()
       return
     }
-    this.#bytesAtLooks = [...this.#bytesAtLooks, this.#readBytes].slice(-silenceMs / lookMs)
     this.#timer = setTimeout(() => this.#look(), lookMs)
   }
 
@@ -190,11 +203,4 @@ function tooLarge(limit: number, value: number): Refusal {
 function incomplete(cause?: unknown): Refusal {
   const message = 'The connection broke off before the whole body had arrived; nothing of it was kept.'
   return new Refusal('body-incomplete', message, { cause })
-}
-
-function tooSlow(): Refusal {
-  return new Refusal(
-    'body-timeout',
-    `Less than ${leastBytes} bytes of the body arrived in ${silenceMs / 1000} seconds. Send the request again.`,
-  )
 }

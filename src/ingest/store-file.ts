@@ -26,6 +26,11 @@ const firstBufferBytes = 64 * 1024
 /** A file that is known to be no larger than this gets all its memory at once. */
 const knownSmallBytes = 256 * 1024
 
+/** Whether others wait for large memory, of which a file holds some when so much of it has come. */
+export function keepsOthersWaiting(pool: BufferPool, receivedBytes: number): boolean {
+  return receivedBytes > firstBufferBytes && pool.isContended
+}
+
 /**
  * Reads a file from its source once, examines it on the way, and writes it to R2: by a single `put` when it fits one
  * part, in parts of equal size beyond that, the next being filled while others are written. When it throws, nothing is
@@ -41,7 +46,9 @@ export async function storeFile(
   const partBytes = partBytesFor(atMostBytes)
   // One byte more than the file can have is room to see its end in.
   const enoughBytes = Math.min(atMostBytes + 1, partBytes)
-  let buffer = await pool.lend(enoughBytes <= knownSmallBytes ? enoughBytes : firstBufferBytes)
+  let buffer = await (enoughBytes <= knownSmallBytes
+    ? pool.lend(enoughBytes)
+    : pool.lend(firstBufferBytes, { mayGrow: true }))
   try {
     let filled = await fillUp(source, buffer, 0, examination)
     await examination.judgeHead(new Uint8Array(buffer.memory, 0, Math.min(filled.end, sniffBytes)))

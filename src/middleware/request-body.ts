@@ -1,5 +1,6 @@
 import { createMiddleware } from 'hono/factory'
-import type { AppEnv } from '../context.ts'
+import type { AppContext, AppEnv } from '../context.ts'
+import type { Deps } from '../deps.ts'
 import { RequestBody } from '../ingest/request-body.ts'
 
 /**
@@ -11,6 +12,11 @@ export function requestBody() {
     const body = new RequestBody(c.req.raw.body, c.req.header('content-length'))
     c.set('body', body)
     await next()
-    if (body.isBeingRead || !c.req.raw.bodyUsed) await body.drain()
+    if (body.isBeingRead || !c.req.raw.bodyUsed) await body.drain(poolOf(c))
   })
+}
+
+/** Undefined where the request was refused before anything was made to work with. */
+function poolOf(c: AppContext) {
+  return (c.get('deps') as Deps | undefined)?.pool
 }

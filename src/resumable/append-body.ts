@@ -107,7 +107,7 @@ class BodyAppender {
       if (read === null) return superseded()
       if (read instanceof Refusal) return read
       if (read.value) {
-        await this.#take(read.value)
+        if (!(await this.#take(read.value, fence))) return superseded()
         received += read.value.length
         this.#parts.onReceived(received)
         memory = read.value.buffer as ArrayBuffer
@@ -116,7 +116,8 @@ class BodyAppender {
     }
   }
 
-  async #take(bytes: Uint8Array): Promise<void> {
+  /** False when the fence was raised while others had their turn with the memory: it takes nothing more. */
+  async #take(bytes: Uint8Array, fence: Fence): Promise<boolean> {
     this.#checksum?.pass(bytes)
     for (let rest = bytes; rest.length > 0; ) {
       const piece = rest.subarray(0, this.#buffer.size - this.#end)
@@ -124,12 +125,13 @@ class BodyAppender {
       new Uint8Array(this.#buffer.memory).set(piece, this.#end)
       this.#end += piece.length
       rest = rest.subarray(piece.length)
-      if (this.#end === this.#parts.ledger.partBytes) await this.#writePart()
+      if (this.#end === this.#parts.ledger.partBytes && !(await this.#writePart(fence))) return false
     }
+    return true
   }
 
-  /** The buffer is full, but for the tail that the first part begins with. */
-  async #writePart(): Promise<void> {
+  /** The buffer is full, but for the tail that the first part begins with. False when there is none for the next part. */
+  async #writePart(fence: Fence): Promise<boolean> {
     const { ledger, pool, prepare } = this.#parts
     const { memory, size } = this.#buffer
     if (this.#from > 0) ledger.readTail(new Uint8Array(memory, 0, this.#from))
@@ -138,9 +140,11 @@ class BodyAppender {
     await prepare(this.#examination.bytes)
     this.#writer ??= new PartWriter(this.#keeper, pool, this.#buffer)
     this.#writer.write(this.#buffer, size)
-    this.#buffer = await this.#writer.nextBuffer()
     this.#from = 0
     this.#end = 0
+    const next = await this.#writer.nextBuffer(() => fence.isRaised)
+    if (next) this.#buffer = next
+    return next !== null
   }
 
   /** Keeps what is too little for a part, with the parts that were held back for it. */
@@ -166,7 +170,7 @@ class BodyAppender {
 
 /** Memory for an append, which waits for others unless a newer request takes its place. */
 async function borrow(pool: BufferPool, bytes: number, fence: Fence): Promise<PooledBuffer> {
-  const lending = pool.lend(bytes, longestWaitMs)
+  const lending = pool.lend(bytes, { mostMs: longestWaitMs })
   const lent = await fence.orUntil(lending)
   if (lent) return lent
   lending.then((late) => pool.takeBack(late)).catch(() => {})

@@ -2,6 +2,7 @@ import { Refusal } from '../core/errors.ts'
 import { objectKey } from '../core/object-key.ts'
 import type { Clock, JobQueue, Log } from '../core/ports.ts'
 import type { Database } from '../db/database.ts'
+import type { BufferPool } from '../ingest/buffer-pool.ts'
 import { sniffBytes } from '../ingest/detect-type.ts'
 import { newHash } from '../ingest/new-hash.ts'
 import { publishJobs } from '../services/publish-jobs.ts'
@@ -17,6 +18,7 @@ export interface FinishParts {
   ledger: Ledger
   db: Database
   storage: ObjectStorage
+  pool: BufferPool
   queue: JobQueue
   now: Clock
   log: Log
@@ -27,7 +29,7 @@ export interface FinishParts {
 /**
  * Finishes an upload whose bytes are all here: judges the whole file, has R2 put it together, and commits it as any other
  * upload is. It may be cut off at any line and begun again. Throws a refusal of the file (`endsUpload`), one of the domain,
- * or `Unavailable`; the last two may pass.
+ * `busy` where there is no memory for the tail, or `Unavailable`; all but the first may pass.
  */
 export async function finishUpload(parts: FinishParts): Promise<void> {
   const { ledger, db, queue, now, log, defer } = parts
@@ -65,9 +67,10 @@ export async function finishUpload(parts: FinishParts): Promise<void> {
 }
 
 /** Finishes a piece of a file: R2 has it as an object of its own, until it is joined or its time is over. */
-export async function finishPartial({ ledger, storage }: Pick<FinishParts, 'ledger' | 'storage'>): Promise<void> {
+export async function finishPartial(parts: Pick<FinishParts, 'ledger' | 'storage' | 'pool'>): Promise<void> {
+  const { ledger } = parts
   const { id, domainId } = ledger.opening
-  await storeWhole({ ledger, storage }, objectKey(id, domainId))
+  await storeWhole(parts, objectKey(id, domainId))
   ledger.finish('stored')
 }
 
@@ -107,17 +110,34 @@ function requirePromised({ sha256: promised }: Opening, sha256: string): void {
 }
 
 /** Has R2 make an object of the parts and the tail. A file that never filled a part is one `put`. */
-async function storeWhole({ ledger, storage }: Pick<FinishParts, 'ledger' | 'storage'>, key: string): Promise<void> {
-  const { r2UploadId, tailBytes, offset } = ledger.progress
-  const tail = new Uint8Array(tailBytes)
-  ledger.readTail(tail)
+async function storeWhole(
+  { ledger, storage, pool }: Pick<FinishParts, 'ledger' | 'storage' | 'pool'>,
+  key: string,
+): Promise<void> {
+  const { tailBytes } = ledger.progress
+  const lent = await pool.lend(tailBytes)
+  try {
+    const tail = new Uint8Array(lent.memory, 0, tailBytes)
+    ledger.readTail(tail)
+    await storeTail({ ledger, storage }, key, tail)
+  } finally {
+    pool.takeBack(lent)
+  }
+}
+
+async function storeTail(
+  { ledger, storage }: Pick<FinishParts, 'ledger' | 'storage'>,
+  key: string,
+  tail: Uint8Array,
+): Promise<void> {
+  const { r2UploadId, offset } = ledger.progress
   if (ledger.partCount === 0) {
     await storage.put(key, tail)
     return
   }
   const upload = r2UploadId as string
   try {
-    if (tailBytes > 0) ledger.keepLastPart(await storage.writePart(key, upload, ledger.partCount + 1, tail))
+    if (tail.length > 0) ledger.keepLastPart(await storage.writePart(key, upload, ledger.partCount + 1, tail))
     await storage.completeMultipart(key, upload, ledger.etags())
   } catch (error) {
     if (!isLostUpload(error)) throw error

@@ -99,7 +99,7 @@ export function uploadSessionClass(
         return this.#turns.take(async (fence) => (await this.#find(domainId))?.append(body, append, fence) ?? null)
       })
       // An object that answers without having read the body resets the connection of the client.
-      await body.drain()
+      await body.drain(this.#parts.pool)
       return Response.json(outcome)
     }
 

@@ -88,6 +88,7 @@ export class Upload {
     const { length, mostBytes, refuseMore } = await this.#admit(append)
     await this.#agreeOn(length)
     body.holdTo(mostBytes, () => refuseMore(mostBytes + 1))
+    body.hurryWhile(() => this.#parts.pool.isContended)
     let interruption: unknown = null
     try {
       if (!isComplete(this.#ledger) && (append.declaredBytes !== 0 || append.checksum))

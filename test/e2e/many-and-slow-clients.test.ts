@@ -69,7 +69,7 @@ describe('a slow client', () => {
     await expectComplete(domain, answer.json().id, content)
   })
 
-  // A body is silent when it has brought next to nothing for 60 s, looked at every 15 s: too long for every run.
+  // A body is silent when too little of it has come in 60 s: too long for every run.
   it.runIf(isFull)(
     'that falls silent is told so, and nothing of its upload is kept',
     { timeout: 180_000 },
@@ -129,7 +129,7 @@ describe('uploads at once', () => {
     const accepted = answers.flatMap((answer, index) => (answer.status === 202 ? [{ answer, index }] : []))
     const refused = answers.filter((answer) => answer.status !== 202)
     for (const answer of refused) expectBusy(answer)
-    // The pool lends eight parts at once, and keeps the rest for small files, so at the very least those get through.
+    // The pool holds eight parts at once, so at the very least those get through.
     expect(accepted.length).toBeGreaterThanOrEqual(8)
     for (const { answer, index } of accepted) {
       await expectComplete(domain, answer.json().id, Buffer.concat(contents[index] as Buffer[]))

@@ -22,6 +22,7 @@ import {
   waitForStatus,
 } from '../support/workers/client.ts'
 import { appWith, depsWith, faultyD1, HeldQueue, overriding } from '../support/workers/faults.ts'
+import { passing } from '../support/workers/passing.ts'
 import { append, begun } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
 import { created, head, idOf, patch } from '../support/workers/tus.ts'
@@ -47,25 +48,6 @@ const withQStash = appWith({
     QSTASH_NEXT_SIGNING_KEY: 'next',
   },
 })
-
-/** Lets time pass for timers and clocks alike while something waits for it. */
-async function passing<T>(milliseconds: number, run: () => Promise<T>): Promise<T> {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
-  try {
-    let isOver = false
-    const result = run().finally(() => {
-      isOver = true
-    })
-    for (let passed = 0; !isOver && passed < milliseconds; passed += 500) {
-      await vi.advanceTimersByTimeAsync(500)
-      // The platform's own answers come by its event loop, which no fake timer turns.
-      await scheduler.wait(1)
-    }
-    return await result
-  } finally {
-    vi.useRealTimers()
-  }
-}
 
 /** How each code is brought about, from outside. The compiler holds the list against the codes that there are. */
 const provoked: Record<ErrorCode, () => Promise<Answer>> = {

@@ -88,11 +88,22 @@ describe('a refused or broken form', () => {
     ['has too many parts', partsOf(file('a', 'a'), ...Array(2000).fill(field('x', ''))), 'multipart-limit', 413],
     [
       'has headers without end',
-      rawForm(`Content-Disposition: form-data; name="a"\r\nX-A: ${'x'.repeat(20_000)}\r\n\r\nabc`),
+      rawForm(`Content-Disposition: form-data; name="a"\r\nX-A: ${'x'.repeat(8 * 1024)}\r\n\r\nabc`),
       'multipart-limit',
       413,
     ],
   ]
+
+  test('may say a filename as long as there are, escaped and twice', async () => {
+    const name = encodeURIComponent('🚢'.repeat(251))
+    const disposition = `form-data; name="file"; filename="${name}.txt"; filename*=UTF-8''${name}.txt`
+    const answer = await call('POST', `${domain.origin}/v1/uploads`, {
+      headers: { 'content-type': multipartType },
+      body: rawForm(`Content-Disposition: ${disposition}\r\nContent-Type: text/plain\r\n\r\nabc`),
+    })
+    expectStatus(answer, 202)
+    expect(answer.json.results[0].upload.filename).toBe(`${'🚢'.repeat(62)}.txt`)
+  })
 
   test.each(broken)('that %s stores nothing', async (_name, body, code, status) => {
     const answer = await call('POST', `${domain.origin}/v1/uploads`, {

@@ -38,6 +38,7 @@ export class Intake implements Reception {
   readonly #protocol: Protocol
   readonly #keyed: KeyedIntake | null
   readonly #room: Room
+  /** What a repeat is told from other requests by; empty without a key. */
   readonly #sent: FingerprintPart[] = []
   #storedBytes = 0
   /** In the order sent: a stored file, or why it is none. */
@@ -95,11 +96,11 @@ export class Intake implements Reception {
       const stored = { ...file, ...findings, sha256: findings.sha256.toHex() }
       this.#files.push({ stored })
       this.#storedBytes += stored.size
-      this.#sent.push(fingerprintPart(announced, filename, stored))
+      if (this.#keyed) this.#sent.push(fingerprintPart(announced, filename, stored))
     } catch (error) {
       if (!concernsOneFile(error)) throw file.claim?.isLost ? uploadDeleted() : error
       this.#files.push({ filename, refusal: error })
-      this.#sent.push(fingerprintPart(announced, filename, { refused: error.code }))
+      if (this.#keyed) this.#sent.push(fingerprintPart(announced, filename, { refused: error.code }))
     }
   }
 

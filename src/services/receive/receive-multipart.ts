@@ -6,7 +6,9 @@ import { essenceOf } from '../../core/media-type.ts'
 import { type Metadata, parseMetadata, requireMetadata, withFixedMetadata } from '../../core/metadata.ts'
 import { mostFilesPerRequest } from '../../core/policy.ts'
 import { fixedMetadata, narrowDomain, type UploadToken } from '../../core/upload-token.ts'
+import type { BufferPool } from '../../ingest/buffer-pool.ts'
 import type { RequestBody } from '../../ingest/request-body.ts'
+import { keepsOthersWaiting } from '../../ingest/store-file.ts'
 import { boundaryOf } from '../../multipart/boundary.ts'
 import { MultipartReader } from '../../multipart/multipart-reader.ts'
 import type { Part } from '../../multipart/part.ts'
@@ -17,6 +19,11 @@ import type { FileOutcome, IntakeParts, Reception } from './reception.ts'
 /** Fields before the first file may take this much together while nobody knows yet whose upload it is. */
 const mostLeadingBytes = 16 * 1024
 const mostFieldBytes = 16 * 1024
+/**
+ * A part's header may stay in memory until the commit, since its filename is a piece of it; a form has up to 1,000. A
+ * filename of 255 characters takes 6 KiB at most: twelve bytes each where they are percent-encoded, and said twice.
+ */
+const mostHeaderBytes = 8 * 1024
 /** The same with everything around the fields, and what the parser may have read ahead. */
 const mostBytesUnnamed = 256 * 1024
 
@@ -59,6 +66,7 @@ class MultipartReception {
   readonly #token: UploadToken | null
   #domain: Domain | null = null
   #reception: Reception | null = null
+  #pool: BufferPool | null = null
   #metadata: Metadata
   /** As the client has written it; judged as soon as the domain is known. */
   #callbackText: string | null
@@ -86,6 +94,7 @@ class MultipartReception {
       parts: 2 * mostFilesPerRequest,
       files: mostFilesPerRequest + 1,
       fieldBytes: mostFieldBytes,
+      headerBytes: mostHeaderBytes,
       totalBytes: Number.MAX_SAFE_INTEGER,
     })
     try {
@@ -125,7 +134,9 @@ class MultipartReception {
     body.limitTo(domain.policy.maxRequestBytes)
     this.#domain = domain
     this.#judgeCallback()
-    this.#reception = await openReception(partsFor(domain), domain, credential, 'multipart', repeatable, 0)
+    const parts = partsFor(domain)
+    this.#pool = parts.pool
+    this.#reception = await openReception(parts, domain, credential, 'multipart', repeatable, 0)
   }
 
   async #field(part: Part): Promise<void> {
@@ -181,6 +192,8 @@ class MultipartReception {
         facts: { limit: maxFilesPerRequest },
       })
     }
+    const before = body.readBytes
+    body.hurryWhile(() => this.#pool !== null && keepsOthersWaiting(this.#pool, body.readBytes - before))
     await reception.take(part, {
       field: part.name,
       filename: part.filename as string,

@@ -8,6 +8,7 @@ import type { UploadedFile } from '../../core/uploaded-file.ts'
 import { fileTooLarge } from '../../ingest/examination.ts'
 import { RawSource } from '../../ingest/raw-source.ts'
 import type { RequestBody } from '../../ingest/request-body.ts'
+import { keepsOthersWaiting } from '../../ingest/store-file.ts'
 import { requireCallback } from './callback.ts'
 import { openReception, type Repeatable } from './open-reception.ts'
 import type { IntakeParts } from './reception.ts'
@@ -43,6 +44,7 @@ export async function receiveRaw(request: RawUpload, parts: IntakeParts): Promis
     throw inconsistentLength(length, declaredBytes)
   if (declaredBytes !== null && declaredBytes > maxFileBytes) throw fileTooLarge(filename, maxFileBytes, declaredBytes)
   body.limitTo(maxRequestBytes)
+  body.hurryWhile(() => keepsOthersWaiting(parts.pool, body.readBytes))
   const reception = await openReception(parts, domain, credential, 'raw', request.repeatable, declaredBytes ?? 0)
   try {
     await reception.take(new RawSource(body), {

@@ -1,5 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import type { Deps } from '../../../src/deps.ts'
 import { Ledger } from '../../../src/resumable/ledger.ts'
 import { appendHeader, type SentAppend } from '../../../src/resumable/outcome.ts'
 import { Upload } from '../../../src/resumable/upload.ts'
@@ -73,14 +74,15 @@ export function breakingR2(moment: Moment): R2Bucket {
   return overriding(env.BUCKET, { get } as Partial<R2Bucket>)
 }
 
-/** Works on a session with these bindings, in an object that was started for it. */
+/** Works on a session with these bindings and parts, in an object that was started for it. */
 export function onSession<T>(
   id: string,
   bindings: Record<string, unknown>,
   work: (upload: Upload) => Promise<T>,
+  parts: Partial<Deps> = {},
 ): Promise<T> {
   return runInDurableObject(sessionOf(id), (_session, { storage }) => {
-    const deps = depsWith({ env: bindings, deps: () => ({ queue: new HeldQueue(), log: () => {} }) })
+    const deps = depsWith({ env: bindings, deps: () => ({ queue: new HeldQueue(), log: () => {}, ...parts }) })
     const [place] = deps.places
     return work(new Upload({ ...deps, ...place!, ledger: new Ledger(storage), wakeAt: async () => {} }))
   })
