@@ -41,7 +41,7 @@ export async function finishUpload(parts: FinishParts): Promise<void> {
     await storeWhole(parts, key)
     ledger.note({ stage: 'stored' })
   }
-  const sha256 = whole.sha256 ?? (await readDigest(parts.storage, key))
+  const sha256 = whole.sha256 ?? (await findDigest(parts, key))
   requirePromised(opening, sha256)
   const { offset, reservedBytes } = ledger.progress
   const file = {
@@ -144,6 +144,13 @@ async function storeTail(
     // Put together by an earlier try whose answer was lost; else R2 has forgotten the upload, or a part of it.
     if ((await storage.sizeOf(key)) !== offset) throw sessionEnded()
   }
+}
+
+/** The digest of a stored object. It is kept: a commit that fails is tried again, and need not read gigabytes again. */
+async function findDigest({ ledger, storage }: FinishParts, key: string): Promise<string> {
+  const digest = await readDigest(storage, key)
+  ledger.noteDigest(digest)
+  return digest
 }
 
 /** The SHA-256 of a stored object, hexadecimal, read once in constant memory. Throws where there is no such object. */

@@ -92,6 +92,12 @@ export class Ledger {
     this.#write({ ...this.progress, ...change })
   }
 
+  /** Writes the digest of the whole file down, hexadecimal, which its bytes had not told as they came. */
+  noteDigest(digest: string): void {
+    const { progress } = this
+    this.#write({ ...progress, examination: { ...progress.examination, sha256: { digest } } })
+  }
+
   /**
    * Keeps parts that R2 has confirmed, which have taken the tail up, and then the bytes that came after them. All at once,
    * or nothing.

@@ -34,7 +34,7 @@ import { begunPartial, partial } from '../support/workers/concatenation.ts'
 import { appWith, HeldQueue, type Moment, overriding } from '../support/workers/faults.ts'
 import { append, begun as begunByDraft, retrieve } from '../support/workers/resumable.ts'
 import * as samples from '../support/workers/samples.ts'
-import { alarmWith } from '../support/workers/session-faults.ts'
+import { alarmWith, Outside } from '../support/workers/session-faults.ts'
 import { alarm, evict, expire, sessionOf, tablesOf, tailBytesOf, tamper } from '../support/workers/sessions.ts'
 import { makeToken, usesTaken } from '../support/workers/tokens.ts'
 import { create, created, head, idOf, offsetOf, patch, tusCall, uploadMetadata } from '../support/workers/tus.ts'
@@ -299,6 +299,23 @@ describe('what was lost', () => {
     expect(await holdings(domain)).toEqual(nothingHeld)
     expect(await tablesOf(idOf(url))).toEqual([])
   }
+
+  test('of a digest is read from the object once, however often the commit fails', async () => {
+    const domain = await makeDomain()
+    const [revoked, good] = [await makeKey(domain, ['upload']), await makeKey(domain, ['upload'])]
+    const url = await created(domain, 5, { key: revoked.key })
+    expectStatus(await patch(url, 0, 'abc', { key: good.key }), 204)
+    await tamper(idOf(url), "UPDATE session SET progress = json_set(progress, '$.examination.sha256', json('null'))")
+    await revokeKey(domain, revoked.id)
+    const readsOf = async (work: (bindings: Outside['bindings']) => Promise<unknown>) => {
+      const outside = new Outside()
+      await work(outside.bindings)
+      return outside.calls.filter((name) => name === 'R2 get').length
+    }
+    expectProblem(await patch(url, 3, 'de', { key: good.key }), 401, 'credential-invalid')
+    expect(await readsOf((env) => alarmWith(idOf(url), { env }))).toBe(0)
+    expect(await holdings(domain)).not.toEqual(nothingHeld)
+  })
 
   test('an upload that R2 has forgotten ends with 410', async () => {
     const { finish, key, upload, ...rest } = await begun()
