@@ -177,6 +177,14 @@ describe('secrets', () => {
     expect(await signToken(with_(undefined, secret), read as TokenClaims)).toBeNull()
   })
 
+  test.each(['a PRIVATE text of thirty-two characters', 'a PUBLIC text of thirty-two characters'])(
+    'one that reads like a key in PEM is a text like any other: %s',
+    async (text) => {
+      const token = (await signToken(with_(text), read as TokenClaims)) as string
+      expect(await open(token, now, with_(text))).toEqual(read)
+    },
+  )
+
   const development = 'dev-signing-secret-for-this-machine-only'
   test.each([
     ['empty', { SIGNING_SECRET: '' }],

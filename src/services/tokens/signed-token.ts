@@ -15,14 +15,27 @@ const maxTokenLength = 8192
 /** A 256-bit signature in base64url has one last character in sixteen: so one token has one spelling. */
 const shape = /^[\w-]+\.[\w-]+\.[\w-]{42}[AEIMQUYcgkosw048]$/
 
+/** The secrets of this isolate: two at most, but for tests. */
+const keys = new Map<string, CryptoKey>()
+
 /** Whether a text is meant as a token, good or bad. */
 export function looksLikeToken(text: string): boolean {
   return text.startsWith(tokenPrefix)
 }
 
+/** A secret as the library wants it. It would take it as a text too, and then import it for each token, or read it as PEM. */
+async function keyOf(secret: string): Promise<CryptoKey> {
+  const known = keys.get(secret)
+  if (known) return known
+  const bytes = new TextEncoder().encode(secret)
+  const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign', 'verify'])
+  keys.set(secret, key)
+  return key
+}
+
 /** Writes a token down. Null when there is no secret to sign it with. */
 export async function signToken({ current }: SigningSecrets, claims: TokenClaims): Promise<string | null> {
-  return current === undefined ? null : tokenPrefix + (await sign(claims, current, algorithm))
+  return current === undefined ? null : tokenPrefix + (await sign(claims, await keyOf(current), algorithm))
 }
 
 /**
@@ -66,7 +79,7 @@ export async function openToken(
 /** The library judges the algorithm and the signature; the times are ours, by our own clock and with its leeway. */
 async function verifiedPayload(jwt: string, secret: string): Promise<unknown> {
   try {
-    return await verify(jwt, secret, { alg: algorithm, exp: false, nbf: false, iat: false })
+    return await verify(jwt, await keyOf(secret), { alg: algorithm, exp: false, nbf: false, iat: false })
   } catch {
     // Its errors quote the token, so they go no further.
     return null
