@@ -4,7 +4,10 @@ import { appendHeader, fromOutcome, type Outcome, type SentAppend } from './outc
 import type { Append, EndedStage, Opening, SessionDomain, SessionView } from './session.ts'
 import { orTrouble } from './trouble.ts'
 
-/** The upload sessions of a deployment, as the Worker reaches them. Every method throws `Unavailable` when the platform is at fault. */
+/**
+ * The upload sessions of a deployment, as the Worker reaches them. Every method throws `Unavailable` when the platform is
+ * at fault.
+ */
 export class Sessions {
   readonly #objects: Cloudflare.Env['UPLOAD_SESSIONS']
   readonly #keepsPlaces: boolean
@@ -22,7 +25,7 @@ export class Sessions {
 
   /** Begins an upload. Throws why the domain may not have it. */
   async open(domain: SessionDomain, opening: Opening): Promise<SessionView> {
-    return fromOutcome(await orTrouble(this.#of(domain, opening.id).open(opening, this.#journal.caller())))
+    return outcomeOf(this.#of(domain, opening.id).open(opening, this.#journal.caller()))
   }
 
   /**
@@ -38,7 +41,7 @@ export class Sessions {
     const sent: SentAppend = { append: { ...append, domainId: domain.id }, caller: this.#journal.caller() }
     const headers = { [appendHeader]: JSON.stringify(sent) }
     const answer = await orTrouble(this.#of(domain, id).fetch('https://session/', { method: 'POST', headers, body }))
-    return fromOutcome(await orTrouble(answer.json<Outcome<SessionView | null>>()))
+    return outcomeOf(answer.json<Outcome<SessionView | null>>())
   }
 
   /** Where an upload stands, without disturbing an append that runs; null: there is no such session. */
@@ -51,12 +54,12 @@ export class Sessions {
    * Throws `upload-not-found`, and disturbs nothing, where the upload comes by another protocol.
    */
   async settle(domain: SessionDomain, id: string, protocol: Protocol): Promise<SessionView | null> {
-    return fromOutcome(await orTrouble(this.#of(domain, id).settle(domain.id, protocol, this.#journal.caller())))
+    return outcomeOf(this.#of(domain, id).settle(domain.id, protocol, this.#journal.caller()))
   }
 
   /** Lets an upload live until this time at least, in milliseconds since 1970. Returns whether there is such a session. */
   async keepUntil(domain: SessionDomain, id: string, time: number): Promise<boolean> {
-    return fromOutcome(await this.#of(domain, id).keepUntil(domain.id, time, this.#journal.caller()))
+    return outcomeOf(this.#of(domain, id).keepUntil(domain.id, time, this.#journal.caller()))
   }
 
   /**
@@ -64,11 +67,16 @@ export class Sessions {
    * such session. With a protocol, throws `upload-not-found` where the upload comes by another.
    */
   async end(domain: SessionDomain, id: string, protocol?: Protocol): Promise<EndedStage | null> {
-    return fromOutcome(await orTrouble(this.#of(domain, id).end(domain.id, protocol ?? null, this.#journal.caller())))
+    return outcomeOf(this.#of(domain, id).end(domain.id, protocol ?? null, this.#journal.caller()))
   }
 
   #of({ jurisdiction }: SessionDomain, id: string) {
     const isKept = this.#keepsPlaces && jurisdiction !== null
     return (isKept ? this.#objects.jurisdiction(jurisdiction) : this.#objects).getByName(id)
   }
+}
+
+/** What a session has answered, or refused. */
+async function outcomeOf<Value>(answer: Promise<Outcome<Value>>): Promise<Value> {
+  return fromOutcome(await orTrouble(answer))
 }

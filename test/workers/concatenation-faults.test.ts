@@ -1,3 +1,4 @@
+import { env } from 'cloudflare:workers'
 import { Buffer } from 'node:buffer'
 import { v7 as uuidv7 } from 'uuid'
 import { describe, expect, test } from 'vitest'
@@ -20,9 +21,9 @@ import {
   type TestDomain,
 } from '../support/workers/client.ts'
 import { partial } from '../support/workers/concatenation.ts'
-import { depsWith, HeldQueue } from '../support/workers/faults.ts'
+import { depsWith, HeldQueue, overriding } from '../support/workers/faults.ts'
 import { breakingR2, Outside, onSession } from '../support/workers/session-faults.ts'
-import { alarmOf, tablesOf, tamper } from '../support/workers/sessions.ts'
+import { alarmOf, sessionOf, tablesOf, tamper } from '../support/workers/sessions.ts'
 import { idOf, tusCall } from '../support/workers/tus.ts'
 
 const pieces = [noise(3000), noise(0), noise(partBytes + 7)]
@@ -84,7 +85,7 @@ test('joining comes to the same end, whichever call fails before or after its ef
       })
     }
   }
-}, 60_000)
+}, 120_000)
 
 test.each([
   ['breaks off', 'before'],
@@ -98,6 +99,22 @@ test.each([
     return upload.settle(new Fence()).then(() => null, isUnavailable)
   })
   expect(error).toBe(true)
+  const view = await onSession(opening.id, {}, (upload) => upload.settle(new Fence()))
+  expect(view?.isComplete).toBe(true)
+  expect(await holdings(domain)).toEqual(heldExactly(3))
+})
+
+test('a piece that is not reached when it is to live on is trouble that passes', async () => {
+  const domain = await makeDomain()
+  const opening = openingOf(domain, [idOf(await partial(domain, 'abc'))])
+  const keepUntil = () => Promise.reject(Object.assign(new Error('Network connection lost.'), { retryable: true }))
+  const getByName = (id: string) => ({ view: (domainId: string) => sessionOf(id).view(domainId), keepUntil }) as never
+  const failing = { UPLOAD_SESSIONS: overriding(env.UPLOAD_SESSIONS, { getByName }) }
+  const isPassing = await onSession(opening.id, failing, async (upload) => {
+    await upload.open(opening, new Fence())
+    return upload.settle(new Fence()).then(() => null, isUnavailable)
+  })
+  expect(isPassing).toBe(true)
   const view = await onSession(opening.id, {}, (upload) => upload.settle(new Fence()))
   expect(view?.isComplete).toBe(true)
   expect(await holdings(domain)).toEqual(heldExactly(3))
