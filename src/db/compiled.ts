@@ -21,36 +21,38 @@ export function compile<Values extends Record<string, unknown>>(
   let compiled: Compiled | undefined
   return (db, values) => {
     compiled ??= toCompiled(build(builder).toSQL())
-    return db.$client.prepare(compiled.sql).bind(...compiled.bound.map(({ name, encode }) => encode(values[name])))
+    return db.$client.prepare(compiled.sql).bind(...compiled.bound.map((each) => encoded(each, values)))
   }
 }
 
 interface Compiled {
   sql: string
   /** What is bound to `?1`, `?2` and so on. */
-  bound: readonly { name: string; encode(value: unknown): unknown }[]
+  bound: readonly Bound[]
+}
+
+interface Bound {
+  name: string
+  /** Writes the value as its column wants it; null where it goes into SQL of our own, as it is. */
+  encoder: Param['encoder'] | null
 }
 
 function toCompiled({ sql, params }: Query): Compiled {
   const pieces = sql.split('?')
   if (pieces.length !== params.length + 1) throw new Error('A compiled statement has a question mark in a literal.')
-  const names: string[] = []
-  const bound: Compiled['bound'][number][] = []
+  const bound: Bound[] = []
   const numbered = params.map((param) => {
-    const isEncoded = is(param, Param)
-    const named = isEncoded ? param.value : param
+    const [named, encoder] = is(param, Param) ? [param.value, param.encoder] : [param, null]
     if (!is(named, Placeholder)) return literal(param)
     const name = named.name as string
-    // The same value may go to two columns, and be written for each in its own way.
-    const key = isEncoded ? `${name}, encoded` : name
-    let index = names.indexOf(key)
-    if (index < 0) {
-      index = names.push(key) - 1
-      bound.push({ name, encode: isEncoded ? (value) => param.encoder.mapToDriverValue(value) : (value) => value })
-    }
-    return `?${index + 1}`
+    const known = bound.findIndex((each) => each.name === name && each.encoder === encoder)
+    return `?${known < 0 ? bound.push({ name, encoder }) : known + 1}`
   })
   return { sql: pieces.map((piece, index) => piece + (numbered[index] ?? '')).join(''), bound }
+}
+
+function encoded({ name, encoder }: Bound, values: Record<string, unknown>): unknown {
+  return encoder ? encoder.mapToDriverValue(values[name]) : values[name]
 }
 
 function literal(value: unknown): string {

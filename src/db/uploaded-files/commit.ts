@@ -70,13 +70,14 @@ const rowKeys: readonly (keyof NewRow)[] = [
   'callbackUrl',
   'traceparent',
   'tracestate',
+  'publishCount',
   'nextPublishAt',
   'createdAt',
   'updatedAt',
 ]
 const placeholders = Object.fromEntries(rowKeys.map((key) => [key, sql.placeholder(key)])) as unknown as NewRow
 /** What each begins with. */
-const begun = { status: transitions.commit.to, publishCount: 1, lastEvent: 1 }
+const begun = { status: transitions.commit.to, lastEvent: 1 }
 
 // Nearly every request has one file, and for one a plain statement is the quicker one.
 const insertFile = compile<NewRow>((db) => db.insert(uploadedFiles).values({ ...placeholders, ...begun }))
