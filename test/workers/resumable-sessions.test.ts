@@ -67,6 +67,15 @@ async function suspend(domain: TestDomain, suspended: boolean): Promise<void> {
   )
 }
 
+/** An append of 10 bytes, of which half have been sent. */
+async function halfOf(url: string) {
+  const { readable, writable } = new FixedLengthStream(10)
+  const appending = patch(url, 0, readable)
+  const writer = writable.getWriter()
+  await writer.write(new Uint8Array(5))
+  return { appending, writer }
+}
+
 describe('an object that is ended and started again', () => {
   test('between any two requests has lost nothing', async () => {
     const domain = await makeDomain()
@@ -204,10 +213,7 @@ describe('an upload that is deleted while it runs', () => {
   test('by DELETE /v1/uploads/{id} ends its session, and an append that runs', async () => {
     const domain = await makeDomain()
     const url = await created(domain, 10)
-    const { readable, writable } = new FixedLengthStream(10)
-    const appending = patch(url, 0, readable)
-    const writer = writable.getWriter()
-    await writer.write(new Uint8Array(5))
+    const { appending, writer } = await halfOf(url)
     expectStatus(await call('DELETE', `${domain.origin}/v1/uploads/${idOf(url)}`, { key: adminToken }), 204)
     await eventually(async () => expect(await tablesOf(idOf(url))).toEqual([]))
     await writer.abort(new Error('gone')).catch(() => {})
@@ -474,10 +480,7 @@ describe('a session that is not reached', () => {
   test('is 503 also in the midst of an append, of which is kept what had been', async () => {
     const domain = await makeDomain()
     const url = await created(domain, 10)
-    const { readable, writable } = new FixedLengthStream(10)
-    const appending = patch(url, 0, readable)
-    const writer = writable.getWriter()
-    await writer.write(new Uint8Array(5))
+    const { appending, writer } = await halfOf(url)
     await runInDurableObject(sessionOf(idOf(url)), (_session, state) => state.abort('reset')).catch(() => {})
     const answer = await appending
     await writer.abort(new Error('gone')).catch(() => {})
