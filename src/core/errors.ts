@@ -112,8 +112,8 @@ export class Misconfigured extends Error {
 }
 
 /**
- * Thrown when a database, a bucket or a session did not do its work for a reason of its own: the same call may succeed in a moment,
- * and may have had its effect already. Its message and cause are for the operator's log only.
+ * Thrown when a database, a bucket or a session did not do its work for a reason of its own: the same call may succeed in
+ * a moment, and may have had its effect already. Its message and cause are for the operator's log only.
  */
 export class Unavailable extends Error {
   override readonly name = 'Unavailable'

@@ -52,7 +52,10 @@ export async function hasFiles(db: Database, domainId: string): Promise<boolean>
   return row !== undefined
 }
 
-/** Forgets what a domain without files has beside its account: keys, kept answers, what came in by day, jobs that were given up, and whom it told. */
+/**
+ * Forgets what a domain without files has beside its account: keys, kept answers, what came in by day, jobs that were
+ * given up, and whom it told.
+ */
 export async function forgetBelongings(db: Database, domainId: string): Promise<void> {
   await db.batch([
     db.delete(apiKeys).where(eq(apiKeys.domainId, domainId)),

@@ -1,7 +1,7 @@
 import { Refusal } from '../core/errors.ts'
 import { minPartBytes } from '../core/part-size.ts'
 
-/** A body that brings less than this in this time, while somebody reads it, is given up: it holds memory that others wait for. */
+/** A body that brings less than this in this time, while somebody reads it, is given up: it holds memory. */
 const silenceMs = 60_000
 const leastBytes = 1024
 /** More often than the 10 s for which others wait for memory, so that they do not wait for nothing. */

@@ -68,7 +68,7 @@ export class RequestBody implements ByteReader {
     this.#refuseTooMany = refuse
   }
 
-  /** From here on, refuses a body that comes at less than a fair rate while others wait, by `othersWait`, for memory that it holds. */
+  /** From here on, refuses a body that comes too slowly while others wait, by `othersWait`, for memory that it holds. */
   hurryWhile(othersWait: () => boolean): void {
     this.#othersWait = othersWait
   }

@@ -13,8 +13,9 @@ import {
 
 /**
  * Commits the files of one request. Throws a refusal when the domain may not have them, and D1's own error when a value
- * is too large for it: then they were certainly not committed. When the outcome is unknown the rows are read again: found means committed, not found is `unavailable`, and
- * the objects stay for the reconciler, since the batch may still be on its way.
+ * is too large for it: then they were certainly not committed. When the outcome is unknown the rows are read again: found
+ * means committed, not found is `unavailable`, and the objects stay for the reconciler, since the batch may still be on its
+ * way.
  */
 export async function commitOrRefuse(
   db: Database,

@@ -55,7 +55,8 @@ export interface MultipartUpload {
 
 /**
  * Receives one or many files with their fields: stores each as it arrives, and accepts them all by one commit after the
- * last byte, or when nothing but refused files and much that nobody wants has come. Throws a `Refusal` or a `MultipartError` when the request is refused as a whole; nothing is kept then.
+ * last byte, or when nothing but refused files and much that nobody wants has come. Throws a `Refusal` or a
+ * `MultipartError` when the request is refused as a whole; nothing is kept then.
  */
 export async function receiveMultipart(request: MultipartUpload): Promise<{ domain: Domain; outcomes: FileOutcome[] }> {
   return new MultipartReception(request).run()

@@ -17,7 +17,10 @@ const usageRowsPerSweep = 5000
 const keysPerSweep = 5000
 const deliveriesPerSweep = 1000
 
-/** Forgets deleted files past their history, answers that can no longer be asked for again, the uses of ended tokens, revoked keys, old deliveries and dead letters, and what came in on days long past. */
+/**
+ * Forgets deleted files past their history, answers that can no longer be asked for again, the uses of ended tokens,
+ * revoked keys, old deliveries and dead letters, and what came in on days long past.
+ */
 export const forgetHistory: Chore = async ({ db, now }, { dryRun }) => {
   const ids = await findForgettableFiles(db, now(), rowsPerSweep)
   if (dryRun) return ids.length
